@@ -1,0 +1,62 @@
+# Two commands set up a bare machine that has make and Python 3.11 or 3.12: `make run` and `make test`.
+SHELL := /bin/sh
+BIN := .venv/bin
+LOCK := requirements.lock
+SOURCE ?= complete-journey
+PORT ?= 3000
+SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
+PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
+
+export COUPON_SOURCE ?= $(SOURCE)
+export OMP_WAIT_POLICY ?= PASSIVE
+export DAGSTER_DISABLE_TELEMETRY := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export MLFLOW_ALLOW_PICKLE_DESERIALIZATION := false
+export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
+export BENTOML_DO_NOT_TRACK := True
+export DO_NOT_TRACK := true
+
+.PHONY: help run test test-template dev serve evaluate check format lock
+
+help: ## Print these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/ready ## Set up, then the whole pipeline: land, validate, train, decide, publish (FORCE=1 redoes what is fresh)
+	@$(BIN)/python -m coupon_pipeline run $(if $(FORCE),--force)
+
+test: .venv/ready ## Run the tests
+	@$(BIN)/python -m pytest
+
+test-template: .venv/ready ## Bake this repository as a template under another name and check the bake
+	@$(BIN)/python -m pytest -p no:cacheprovider tests/test_template.py --template
+
+dev: .venv/ready ## Dagster on port 3001 and MLflow on port 5000
+	@$(BIN)/python -m coupon_pipeline dev
+
+serve: .venv/ready ## The service on port 3000 (PORT=n)
+	@$(BIN)/python -m coupon_pipeline serve --port $(PORT)
+
+evaluate: .venv/ready ## Fit and score one campaign (CAMPAIGN=n, SCORES=file)
+	@$(BIN)/python -m coupon_pipeline evaluate $(if $(CAMPAIGN),--campaign $(CAMPAIGN)) $(if $(SCORES),--scores $(SCORES))
+
+check: .venv/ready ## Format, lint, import layers, types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/ty check
+
+format: .venv/ready ## Format and sort imports in place
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+lock: .venv/ready ## Refresh requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --upgrade \
+		--quiet --custom-compile-command "make lock" --output-file $(LOCK)
+
+# If no fitting Python is found, uv may bring one; else one line says what to install.
+.venv/ready: $(LOCK)
+	@echo "Setting up .venv from $(LOCK): about a minute, once."
+	@if [ -n "$(PYTHON)" ]; then $(PYTHON) -m venv --clear .venv; \
+	elif command -v uv >/dev/null; then uv venv --quiet --clear --seed --python 3.11 .venv; \
+	else echo "Python 3.11 or 3.12 with its venv module is needed (Debian: apt install python3-venv), or uv." >&2; exit 2; fi
+	@sed -n '/^uv==/,/# via/p' $(LOCK) | $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement /dev/stdin
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --compile-bytecode --require-hashes $(LOCK)
+	@touch $@
