@@ -1,0 +1,110 @@
+"""The past as features see it: sales, offers, targetings and redemptions that were known before one instant."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from functools import cached_property
+
+import ibis
+import pyarrow as pa
+
+from coupon_pipeline.tables import AsOf
+
+DAY_SECONDS = 86_400
+RECENT = 91
+"""Days of the long window: a quarter."""
+
+
+def attach(table: ibis.Table, part: ibis.Table, *keys: str) -> ibis.Table:
+    """`table` with the columns of `part`, null where its keys have no row there."""
+    return table.left_join(part, list(keys)).drop(*(f"{key}_right" for key in keys))
+
+
+class History:
+    """Expressions over one as-of cut for a list of (household_id, coupon_id) pairs."""
+
+    def __init__(self, as_of: AsOf, pairs: pa.Table) -> None:
+        self.as_of = as_of
+        self.pairs = self._keep("pairs", ibis.memtable(pairs.select(["household_id", "coupon_id"])))
+
+    def _keep(self, name: str, expression: ibis.Table) -> ibis.Table:
+        return self.as_of.connection.create_table(f"history_{name}", expression, temp=True, overwrite=True)
+
+    def age(self, instant: ibis.Value) -> ibis.Value:
+        """Whole days from a timestamp to the as-of instant; 0 within the last 24 hours."""
+        now = int(self.as_of.instant.replace(tzinfo=UTC).timestamp())
+        return ((ibis.literal(now) - instant.epoch_seconds()) / DAY_SECONDS).floor().cast("int64")
+
+    @cached_property
+    def lines(self) -> ibis.Table:
+        """Sales lines of known households: age in days, spend (what the retailer received) and coupon discount in cents."""
+        sales = self.as_of.table("pos_transactions")
+        sales = sales.filter(sales.household_id.notnull())
+        sign = ibis.ifelse(sales.line_kind == "sale", 1, -1)
+        spend = sales.gross_cents - sales.retail_discount_cents - sales.match_discount_cents
+        return self._keep(
+            "lines",
+            sales.select(
+                "household_id",
+                "basket_id",
+                "product_id",
+                age=self.age(sales.sold_at),
+                quantity=sign * sales.quantity,
+                spend_cents=sign * spend,
+                coupon_cents=sign * sales.coupon_discount_cents,
+            ),
+        )
+
+    @cached_property
+    def products(self) -> ibis.Table:
+        """The catalogue as it was known."""
+        return self._keep("products", self.as_of.state("products"))
+
+    @cached_property
+    def campaigns(self) -> ibis.Table:
+        """All announced campaigns."""
+        return self._keep("campaigns", self.as_of.state("campaigns"))
+
+    @cached_property
+    def all_coupons(self) -> ibis.Table:
+        """All announced coupons with their campaign's kind and dates."""
+        coupons = self.as_of.state("coupons").drop("known_at")
+        campaigns = self.campaigns.select("campaign_id", "kind", "starts_on", "ends_on")
+        return self._keep("all_coupons", coupons.join(campaigns, "campaign_id"))
+
+    @cached_property
+    def coupons(self) -> ibis.Table:
+        """The coupons of the pairs."""
+        return self.all_coupons.semi_join(self.pairs, "coupon_id")
+
+    @cached_property
+    def lists(self) -> ibis.Table:
+        """(coupon_id, product_id) of the pairs' coupons."""
+        listed = self.as_of.state("coupon_products").select("coupon_id", "product_id")
+        return self._keep("lists", listed.semi_join(self.pairs, "coupon_id"))
+
+    @cached_property
+    def targets(self) -> ibis.Table:
+        """(campaign_id, household_id) of campaigns that had started: a later one tells who *will* be mailed."""
+        started = self.campaigns.filter(self.campaigns.starts_on < self.as_of.day())
+        return self._keep(
+            "targets", self.as_of.state("campaign_targets").semi_join(started, "campaign_id").drop("known_at")
+        )
+
+    @cached_property
+    def redemptions(self) -> ibis.Table:
+        """Distinct (household_id, coupon_id) redeemed so far, with the age of the first time, and the coupon's facts."""
+        redeemed = self.as_of.table("coupon_redemptions")
+        redeemed = redeemed.filter(redeemed.household_id.notnull())
+        first = redeemed.group_by("household_id", "coupon_id").agg(age=self.age(redeemed.redeemed_at.min()))
+        coupons = self.all_coupons.select("coupon_id", "campaign_id", "upc", "category", "kind", "ends_on")
+        return self._keep("redemptions", first.join(coupons, "coupon_id"))
+
+    @cached_property
+    def closed_rates(self) -> ibis.Table:
+        """Per coupon of a campaign that has ended: pairs offered and redeemed. Open campaigns would understate a rate."""
+        closed = self.all_coupons.filter(self.all_coupons.ends_on < self.as_of.day())
+        sizes = self.targets.group_by("campaign_id").agg(offered=self.targets.count())
+        counts = self.redemptions.group_by("coupon_id").agg(redeemed=self.redemptions.count())
+        rates = attach(closed.join(sizes, "campaign_id"), counts, "coupon_id")
+        return self._keep("closed_rates", rates.mutate(redeemed=rates.redeemed.fill_null(0)))

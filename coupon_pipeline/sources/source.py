@@ -1,0 +1,53 @@
+"""What a source of raw tables offers, whatever stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import pyarrow as pa
+
+from coupon_pipeline.weeks import Calendar
+
+
+class SourceError(ValueError):
+    """A source that cannot deliver; the message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """How a source's models are judged: which campaign tests them, which ones are locked away, what a leak looks like."""
+
+    test_campaign: int
+    locked_from: date
+    fail_above: Mapping[str, float]
+    """Metric -> value that only a leak reaches."""
+    explain_above: Mapping[str, float]
+    """Metric -> value that a person must explain before believing it."""
+
+
+class Source(Protocol):
+    """A grocer's systems, read week by week."""
+
+    name: str
+    calendar: Calendar
+    currency: str
+    clock: str
+    """`system`, or `source` where the data live in years of their own."""
+    assumptions: Mapping[str, str]
+    """Named assumptions that stand in for what the source does not tell."""
+    plan: EvaluationPlan
+
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that it delivers, referenced tables first."""
+        ...
+
+    def read(self, table: str, week: str) -> pa.Table:
+        """The rows of a table that became known in a week, as delivered; raises SourceError."""
+        ...
+
+    def fingerprint(self, table: str, week: str) -> str:
+        """Digest of what `read` would deliver and of the code that delivers it; raises SourceError."""
+        ...

@@ -1,0 +1,135 @@
+"""The Parquet store: one file per layer, table and week, and the one cut that keeps the future out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from coupon_pipeline.contracts import reader
+from coupon_pipeline.files import replacing
+from coupon_pipeline.weeks import Calendar
+
+if TYPE_CHECKING:
+    import ibis
+
+
+class MissingWeekError(FileNotFoundError):
+    """A week of a table that is needed and was never delivered."""
+
+
+def write_parquet(path: Path, rows: pa.Table, digest: str) -> None:
+    """Replace a file by rows, atomically; the same rows and digest give the same bytes."""
+    with replacing(path) as temporary:
+        marked = rows.replace_schema_metadata({**(rows.schema.metadata or {}), b"digest": digest.encode()})
+        pq.write_table(marked, temporary, compression="zstd")
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """The rows of one file, without columns from the names of its folders."""
+    return pq.ParquetFile(path).read()
+
+
+def read_digest(path: Path) -> str | None:
+    """What a file was made from; None where it is missing or unreadable."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return None
+    return metadata.get(b"digest", b"").decode() or None
+
+
+@dataclass(frozen=True)
+class Store:
+    """The tables of one source below `root`, as `<layer>/<table>/week=<W>/part.parquet`."""
+
+    root: Path
+    calendar: Calendar
+    threads: int = 2
+    memory_limit: str = "1GB"
+
+    def path(self, layer: str, table: str, week: str) -> Path:
+        """Where a week of a table lies, whether it exists or not."""
+        return self.root / layer / table / f"week={week}" / "part.parquet"
+
+    def write(self, layer: str, table: str, week: str, rows: pa.Table, digest: str) -> Path:
+        """Replace a week of a table, atomically; `digest` says what it was made from."""
+        path = self.path(layer, table, self.calendar.check(week))
+        write_parquet(path, rows, digest)
+        return path
+
+    def read(self, layer: str, table: str, week: str) -> pa.Table:
+        """A week of a table; raises MissingWeekError if it was never delivered."""
+        return read_parquet(self._existing(layer, table, week))
+
+    def digest(self, layer: str, table: str, week: str) -> str | None:
+        """What a week of a table was made from; None where it is missing or unreadable."""
+        return read_digest(self.path(layer, table, week))
+
+    def row_count(self, layer: str, table: str, week: str) -> int:
+        """Rows in a week of a table, from the file's footer."""
+        return pq.read_metadata(self._existing(layer, table, week)).num_rows
+
+    def latest(self, layer: str, table: str) -> str:
+        """The last week of a table; raises MissingWeekError if it has none."""
+        for week in reversed(self.calendar.weeks):
+            if self.path(layer, table, week).exists():
+                return week
+        raise MissingWeekError(f"{layer}/{table} has no week yet: run the job `backfill`, or `make run`")
+
+    def as_of(self, instant: datetime) -> AsOf:
+        """What was known before `instant` (naive UTC): the only way to read clean tables for a decision."""
+        return AsOf(self, instant)
+
+    def _existing(self, layer: str, table: str, week: str) -> Path:
+        path = self.path(layer, table, week)
+        if not path.exists():
+            raise MissingWeekError(
+                f"{layer}/{table} has no week {week}: run the job `backfill` over a range that holds it, or `make run`"
+            )
+        return path
+
+
+class AsOf:
+    """The clean tables as they were known just before an instant, as Ibis expressions on one DuckDB connection."""
+
+    def __init__(self, store: Store, instant: datetime) -> None:
+        import ibis
+
+        self.store = store
+        self.instant = instant
+        self.connection = ibis.duckdb.connect(threads=store.threads, memory_limit=store.memory_limit)
+        self.connection.raw_sql("set enable_progress_bar = false")
+
+    def table(self, name: str) -> ibis.Table:
+        """All rows of a log with `known_at` before the instant; raises MissingWeekError for a gap in its weeks."""
+        return self._known(name).drop("file_row_number")
+
+    def state(self, name: str) -> ibis.Table:
+        """The last known row per natural key of a change log; ties go to the later source row."""
+        import ibis
+
+        rows = self._known(name)
+        order = [rows.known_at.desc(), rows.file_row_number.desc()]
+        latest = rows.mutate(_age=ibis.row_number().over(group_by=list(reader.load(name).key), order_by=order))
+        return latest.filter(latest._age == 0).drop("_age", "file_row_number")
+
+    def _known(self, name: str) -> ibis.Table:
+        import ibis
+
+        weeks = self.store.calendar.known_before(self.instant)
+        paths = [str(self.store._existing("clean", name, week)) for week in weeks]
+        if not paths:
+            raise MissingWeekError(f"nothing of {name} was known before {self.instant}: the calendar starts later")
+        rows = self.connection.read_parquet(paths, hive_partitioning=False, file_row_number=True)
+        return rows.filter(rows.known_at < ibis.literal(self.instant))
+
+    def day(self) -> ibis.Scalar:
+        """The store-local day of the instant."""
+        import ibis
+
+        return ibis.date(self.store.calendar.local_day(self.instant))

@@ -1,0 +1,98 @@
+"""Rows that a redemption model learns from or is tested on: every pair that a campaign offered, as of its start."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coupon_pipeline.features.compute import compute
+from coupon_pipeline.features.feature import FeatureSet
+from coupon_pipeline.fingerprints import code_of, fingerprint
+from coupon_pipeline.tables import AsOf, Store, read_digest, read_parquet, write_parquet
+from models.campaigns import Campaign, CampaignError
+
+INPUTS = (
+    "products",
+    "customers",
+    "pos_transactions",
+    "campaigns",
+    "campaign_targets",
+    "coupons",
+    "coupon_products",
+    "coupon_redemptions",
+)
+"""Clean tables that rows are made from."""
+
+
+def offered(as_of: AsOf, campaign_id: int) -> pa.Table:
+    """All pairs (household_id, coupon_id) of a campaign: its targets times its coupons."""
+    targets = as_of.state("campaign_targets").filter(ibis._.campaign_id == campaign_id)
+    coupons = as_of.state("coupons").filter(ibis._.campaign_id == campaign_id)
+    pairs = targets.join(coupons, "campaign_id").select("household_id", "coupon_id")
+    return pairs.order_by("household_id", "coupon_id").to_pyarrow()
+
+
+def closes_at(store: Store, campaign: Campaign) -> datetime:
+    """The instant from which a campaign's labels are final."""
+    return store.calendar.midnight(campaign.ends_on + timedelta(days=1))
+
+
+def is_closed(store: Store, campaign: Campaign) -> bool:
+    """Whether the calendar reaches the end of a campaign; the labels of the others are censored."""
+    return closes_at(store, campaign) <= store.calendar.decision_time(store.calendar.weeks[-1])
+
+
+def labels(store: Store, campaign: Campaign, pairs: pa.Table) -> pa.Array:
+    """1 where a pair was redeemed within the campaign, else 0 (int64); raises CampaignError while it is still open."""
+    if not is_closed(store, campaign):
+        raise CampaignError(
+            f"campaign {campaign.campaign_id} ends on {campaign.ends_on}, after the last week of the calendar: "
+            "its labels are not closed"
+        )
+    redeemed = store.as_of(closes_at(store, campaign)).table("coupon_redemptions")
+    redeemed = redeemed.filter(redeemed.redeemed_at >= ibis.literal(store.calendar.midnight(campaign.starts_on)))
+    keys = redeemed.filter(redeemed.household_id.notnull()).select("household_id", "coupon_id").distinct().to_pyarrow()
+    return pc.is_in(_pair_key(pairs), value_set=_pair_key(keys)).cast(pa.int64())
+
+
+def _pair_key(pairs: pa.Table) -> pa.Array:
+    return pc.binary_join_element_wise(
+        pairs["household_id"].cast(pa.string()), pairs["coupon_id"].cast(pa.string()), "|"
+    ).combine_chunks()
+
+
+def features_of(store: Store, campaign: Campaign, features: FeatureSet) -> pa.Table:
+    """Keys, campaign_id and features of all pairs of a campaign, from what was known before its first day."""
+    as_of = store.as_of(store.calendar.midnight(campaign.starts_on))
+    rows = compute(as_of, offered(as_of, campaign.campaign_id), features)
+    return rows.add_column(2, "campaign_id", pa.array([campaign.campaign_id] * rows.num_rows, pa.int64()))
+
+
+def build(store: Store, campaign: Campaign, features: FeatureSet) -> pa.Table:
+    """`features_of` a closed campaign with its labels in a column `label`."""
+    rows = features_of(store, campaign, features)
+    return rows.append_column("label", labels(store, campaign, rows))
+
+
+def path_of(store: Store, campaign: Campaign, features: FeatureSet) -> Path:
+    """Where the rows of a campaign are kept."""
+    return store.root / "training" / features.name / f"campaign={campaign.campaign_id}" / "rows.parquet"
+
+
+def load(store: Store, campaign: Campaign, features: FeatureSet) -> pa.Table:
+    """`build`, or the kept file where nothing that it was made from has changed."""
+    path, digest = path_of(store, campaign, features), digest_of(store, campaign, features)
+    if read_digest(path) != digest:
+        write_parquet(path, build(store, campaign, features), digest)
+    return read_parquet(path)
+
+
+def digest_of(store: Store, campaign: Campaign, features: FeatureSet) -> str:
+    """What a campaign's rows are made from: clean weeks up to its close, features and code."""
+    weeks = store.calendar.known_before(closes_at(store, campaign))
+    inputs = [[table, week, store.digest("clean", table, week)] for table in INPUTS for week in weeks]
+    return fingerprint(inputs, features.hash, str(campaign), code_of("coupon_pipeline.features", "models.dataset"))
