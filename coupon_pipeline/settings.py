@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     locked_from: date | None = None
     """Campaigns that start on or after this day stay out of training, tuning and gates; unset: the source's choice."""
 
-    budget_cents: int = Field(default=20_000, ge=0)
+    budget_cents: int = Field(default=10_000, ge=0)
     """The most that one cycle's coupons are expected to cost, in minor units."""
     max_coupons_per_household: int = Field(default=8, ge=1)
     """The most coupons that one household gets in a cycle."""

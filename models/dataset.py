@@ -9,11 +9,12 @@ import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from models.campaigns import Campaign, CampaignError
+
 from coupon_pipeline.features.compute import compute
 from coupon_pipeline.features.feature import FeatureSet
 from coupon_pipeline.fingerprints import code_of, fingerprint
 from coupon_pipeline.tables import AsOf, Store, read_digest, read_parquet, write_parquet
-from models.campaigns import Campaign, CampaignError
 
 INPUTS = (
     "products",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from models.report import CHAMPION, MODEL, Report
+
 from coupon_pipeline.evaluation.bootstrap import METRICS, lower_bound
 from coupon_pipeline.evaluation.canaries import Canaries, judge
-from models.report import CHAMPION, MODEL, Report
 
 MIN_POSITIVES = 50
 CALIBRATION = (0.8, 1.25)
@@ -52,7 +53,9 @@ def not_worse_than_champion(report: Report) -> Gate:
     if CHAMPION not in report.scores:
         return Gate("not_worse_than_champion", True, "there is no champion with these features yet")
     bounds = {metric: lower_bound(report.comparison.differences(CHAMPION, metric)) for metric in METRICS}
-    text = ", ".join(f"{metric} {bound:+.4f} (at most {TOLERATED_LOSS[metric]} lost)" for metric, bound in bounds.items())
+    text = ", ".join(
+        f"{metric} {bound:+.4f} (at most {TOLERATED_LOSS[metric]} lost)" for metric, bound in bounds.items()
+    )
     passed = all(bound >= -TOLERATED_LOSS[metric] for metric, bound in bounds.items())
     return Gate("not_worse_than_champion", passed, f"at least {text}")
 

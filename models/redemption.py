@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from coupon_pipeline.features.feature import FeatureSet
 from models.bag import merge
+
+from coupon_pipeline.features.feature import FeatureSet
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -62,10 +63,14 @@ def fit(rows: pa.Table, features: FeatureSet, recipe: Recipe) -> str:
     """
     label = rows["label"].to_numpy()
     if rows["label"].null_count or not 0 < label.sum() < len(label):
-        raise TrainingError(f"{len(label)} rows with {rows['label'].null_count} null labels and {label.sum()} positives")
+        raise TrainingError(
+            f"{len(label)} rows with {rows['label'].null_count} null labels and {label.sum()} positives"
+        )
     values = matrix(rows, features)
     members = [_member(values, label, features, recipe, number) for number in range(recipe.boosters)]
-    return merge(members, math.log(recipe.negative_share))
+    merged = merge(members, math.log(recipe.negative_share))
+    # As LightGBM itself writes it, so that a stored copy has the same bytes and the same SHA-256.
+    return load(merged, features).model_to_string()
 
 
 def _member(values: np.ndarray, label: np.ndarray, features: FeatureSet, recipe: Recipe, number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from models.redemption import load
+
 from coupon_pipeline.features.feature import FeatureSet
 from coupon_pipeline.settings import Settings
-from models.redemption import load
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -51,10 +53,12 @@ class Registry:
 
     def __init__(self, settings: Settings) -> None:
         import mlflow
+        from mlflow.utils.logging_utils import disable_logging
 
-        # mlflow and its database migrations report every step at INFO: forty lines before the first result.
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+        # Both report every step: forty lines of migrations before the first result.
+        disable_logging()
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         Path(settings.data / "mlflow").mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(settings.mlflow_uri)
         self.name = f"{settings.source}-redemption"
@@ -78,7 +82,7 @@ class Registry:
 
         booster = load(text, features)
         marks = {DIGEST_TAG: digest_of(text), FEATURES_TAG: features.hash}
-        with mlflow.start_run(experiment_id=self._experiment(), tags={**tags, **marks}) as run:
+        with mlflow.start_run(experiment_id=self._experiment(), tags={**tags, **marks}):
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics(dict(metrics))
             mlflow.log_artifacts(str(files))

@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from coupon_pipeline.evaluation import bootstrap, calibration, ranking
 from models.baselines import BASELINES
+
+from coupon_pipeline.evaluation import bootstrap, calibration, ranking
 
 MODEL: Final = "redemption"
 """The name of the model under test in a report."""
@@ -42,9 +43,7 @@ class Report:
     @cached_property
     def comparison(self) -> bootstrap.Comparison:
         """Paired household resamples, the model as the reference."""
-        return bootstrap.paired(
-            self.households, self.coupons, self.labels, self.scores, MODEL, resamples=RESAMPLES
-        )
+        return bootstrap.paired(self.households, self.coupons, self.labels, self.scores, MODEL, resamples=RESAMPLES)
 
     @property
     def of_model(self) -> dict[str, float]:

@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from models import dataset, gates, redemption
+from models.campaigns import Campaign, announced, closed_before, find, first_sale, refuse_locked
+from models.registry import Entry, Registry, RegistryError
+from models.report import Report, measure
+
 from coupon_pipeline.evaluation import calibration, plots
 from coupon_pipeline.evaluation.canaries import Canaries
 from coupon_pipeline.features.feature import FeatureSet
@@ -18,10 +23,6 @@ from coupon_pipeline.files import write_text
 from coupon_pipeline.fingerprints import code_of, fingerprint
 from coupon_pipeline.sources.source import EvaluationPlan
 from coupon_pipeline.tables import Store
-from models import dataset, gates, redemption
-from models.campaigns import Campaign, announced, closed_before, find, first_sale, refuse_locked
-from models.registry import Entry, Registry, RegistryError
-from models.report import Report, measure
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,9 @@ def gate(
     probability = redemption.probabilities(redemption.load(challenger.text, features), test, features)
     report = measure(test, probability, _rival_scores(registry, challenger, test, features))
     found = gates.judged(report, trained.training_positives, Canaries(plan.fail_above, plan.explain_above))
-    registry.tag(trained.version, {f"gate.{g.name}": f"{'passed' if g.passed else 'failed'}: {g.finding}" for g in found})
+    registry.tag(
+        trained.version, {f"gate.{g.name}": f"{'passed' if g.passed else 'failed'}: {g.finding}" for g in found}
+    )
     if gates.passed(found):
         registry.promote(trained.version)
     return found

@@ -20,7 +20,7 @@ REFUSALS: Final = ("erased", "no_marketing_consent", "already_redeemed")
 def candidates(as_of: AsOf) -> pa.Table:
     """All pairs of targeted households and live coupons, ordered by (household_id, coupon_id).
 
-    Columns: household_id, coupon_id, campaign_id, face_value_cents (null where unknown), category, valid_from, valid_to,
+    Columns: household_id, coupon_id, campaign_id, face_value_cents (null where unknown), min_quantity, category, valid_from, valid_to,
     started (the offer's life began before the decision time) and refused (one of REFUSALS, null if eligible).
     """
     return _judged(as_of, _live(as_of)).order_by("household_id", "coupon_id").to_pyarrow()
@@ -36,6 +36,7 @@ def _live(as_of: AsOf) -> ibis.Table:
         "coupon_id",
         "campaign_id",
         "face_value_cents",
+        "min_quantity",
         "category",
         "valid_from",
         "valid_to",

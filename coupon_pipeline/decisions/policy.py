@@ -62,7 +62,9 @@ def decide(candidates: pa.Table, probability: np.ndarray, terms: Terms) -> Decis
     value, cost = redemption_value(probability, face, terms.issue_cost_cents)
     eligible = np.asarray(candidates["refused"].is_null().to_numpy(), dtype=bool)
     households = candidates["household_id"].to_numpy()[eligible]
-    offsets = np.flatnonzero(np.r_[True, households[1:] != households[:-1], True]) if len(households) else np.zeros(1, int)
+    offsets = (
+        np.flatnonzero(np.r_[True, households[1:] != households[:-1], True]) if len(households) else np.zeros(1, int)
+    )
     ties = candidates["coupon_id"].to_numpy()[eligible]
     limit, budget = terms.max_coupons_per_household, terms.budget_cents
     found: Allocation = allocate(offsets, value[eligible], cost[eligible], ties, limit, budget)

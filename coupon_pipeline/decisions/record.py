@@ -136,14 +136,15 @@ def contexts(candidates: pa.Table, decisions: Decisions, stamp: Stamp) -> pa.Tab
             "is_chosen": pa.array(decisions.assigned),
         }
     )
-    grouped = duckdb.sql(
+    grouped = duckdb.from_arrow(offers).query(
+        "offers",
         """
         select household_id,
             coalesce(list(coupon_id order by coupon_id) filter (is_eligible), []) as eligible,
             coalesce(list(coupon_id order by coupon_id) filter (is_chosen), []) as policy_choice,
             sha256(array_to_string(eligible, ',')) as eligible_hash
         from offers group by household_id order by household_id
-        """
+        """,
     ).to_arrow_table()
     filled = {name: grouped[name].combine_chunks() for name in grouped.column_names}
     shared = {"cycle": stamp.cycle, "arm": "policy", "epsilon": 0.0, "prices_version": stamp.prices_version}

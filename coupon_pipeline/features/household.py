@@ -29,7 +29,9 @@ FEATURES = (
     Feature("household__targeted", "Campaigns that targeted it.", "count", "ever", "never null"),
     Feature("household__redemptions", "Coupons redeemed.", "count", "ever", "never null"),
     Feature("household__redeemed_campaigns", "Campaigns it redeemed in.", "count", "ever", "never null"),
-    Feature("household__redemption_rate", "Campaigns redeemed in per targeting, shrunk.", "share", "ever", "never null"),
+    Feature(
+        "household__redemption_rate", "Campaigns redeemed in per targeting, shrunk.", "share", "ever", "never null"
+    ),
     Feature("household__days_since_redemption", "Days since the last first-time redemption.", "days", "ever", NEVER),
     Feature("household__age", "Lower end of the age band.", "years", "undated", UNTOLD),
     Feature("household__income", "Lower end of the income band.", "thousands", "undated", UNTOLD),
@@ -118,5 +120,6 @@ def _with_rates(joined: ibis.Table) -> ibis.Table:
         household__targeted=targeted,
         household__redemptions=joined._redemptions.fill_null(0),
         household__redeemed_campaigns=campaigns,
-        household__redemption_rate=(campaigns + PRIOR_TARGETINGS * habit.fill_null(0.0)) / (targeted + PRIOR_TARGETINGS),
+        household__redemption_rate=(campaigns + PRIOR_TARGETINGS * habit.fill_null(0.0))
+        / (targeted + PRIOR_TARGETINGS),
     )

@@ -22,6 +22,8 @@ class EvaluationPlan:
 
     test_campaign: int
     locked_from: date
+    at_least: Mapping[str, float]
+    """Metric -> value that a good model reaches on the test campaign."""
     fail_above: Mapping[str, float]
     """Metric -> value that only a leak reaches."""
     explain_above: Mapping[str, float]

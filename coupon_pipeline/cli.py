@@ -1,0 +1,96 @@
+"""The command line: `python -m coupon_pipeline <command>`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from coupon_pipeline.settings import Settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+console = Console()
+
+
+@app.command()
+def run(force: Annotated[bool, typer.Option(help="Redo what is fresh.")] = False) -> None:
+    """Land, validate, train, decide and publish; only what is stale."""
+    with plain_errors():
+        import dagster as dg
+
+        from coupon_pipeline.commands.run import run as run_pipeline
+
+        with dg.DagsterInstance.from_config(str(Path.cwd())) as instance:
+            run_pipeline(Settings(), instance, console, force)
+
+
+@app.command()
+def evaluate(
+    campaign: Annotated[int | None, typer.Option(help="Campaign to score; unset: the source's test campaign.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="File for one probability per pair (.csv or .parquet).")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings to average over.")] = 3,
+) -> None:
+    """Fit on what had closed before a campaign and score it; register nothing."""
+    with plain_errors():
+        from assets.pipeline import Pipeline
+
+        from coupon_pipeline.commands.evaluate import evaluate as evaluate_campaign
+
+        if not evaluate_campaign(Pipeline(Settings()), campaign, seeds, scores, console):
+            raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000, host: Annotated[str, typer.Option()] = "127.0.0.1"
+) -> None:
+    """Answer /recommend and /score over HTTP from the last published bundle."""
+    with plain_errors(service=True):
+        from serving.run import serve as serve_bundles
+
+        serve_bundles(Settings().bundles, host, port)
+
+
+@app.command()
+def dev() -> None:
+    """Open Dagster and MLflow on loopback."""
+    with plain_errors():
+        from coupon_pipeline.commands.dev import dev as run_servers
+
+        run_servers(Settings(), console)
+
+
+@contextmanager
+def plain_errors(service: bool = False) -> Iterator[None]:
+    """End with one line and exit code 2 on errors that say what is wrong and what to do."""
+    try:
+        yield
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = "_".join(str(part) for part in wrong["loc"]).upper()
+        stop(f"COUPON_{name}: {wrong['msg']} (it is {wrong['input']!r})")
+    except plain_error_types(service) as error:
+        stop(" ".join(str(error).split()))
+
+
+def plain_error_types(service: bool) -> tuple[type[Exception], ...]:
+    """Errors whose message is for people; the service knows no Dagster."""
+    if service:
+        return (OSError,)
+    from assets.graph import PLAIN_ERRORS
+
+    from coupon_pipeline.commands.run import FailedRunError
+
+    return (*PLAIN_ERRORS, FailedRunError)
+
+
+def stop(line: str) -> None:
+    """Say one line on standard error and end with exit code 2."""
+    print(line, file=sys.stderr)
+    raise SystemExit(2)

@@ -1,0 +1,49 @@
+"""`make dev`: the pages of Dagster and MLflow, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from coupon_pipeline.ports import check_free
+from coupon_pipeline.settings import Settings
+
+DAGSTER_PORT, MLFLOW_PORT = 3001, 5000
+GRACE_SECONDS = 15
+
+
+def dev(settings: Settings, console: Console) -> None:
+    """Run both servers on loopback; raises PortInUseError before anything is started."""
+    for port in (DAGSTER_PORT, MLFLOW_PORT):
+        check_free(port)
+    Path(settings.data / "mlflow").mkdir(parents=True, exist_ok=True)
+    servers = [subprocess.Popen(command) for command in commands(settings)]
+    console.print(
+        f"Dagster: http://127.0.0.1:{DAGSTER_PORT}   MLflow: http://127.0.0.1:{MLFLOW_PORT}   Ctrl-C ends both"
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        while all(server.poll() is None for server in servers):
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        console.print("stopping")
+    finally:
+        for server in servers:
+            server.terminate()
+        for server in servers:
+            server.wait(GRACE_SECONDS)
+
+
+def commands(settings: Settings) -> list[list[str]]:
+    """The command lines of both servers."""
+    loopback = ["--host", "127.0.0.1"]
+    stores = ["--backend-store-uri", settings.mlflow_uri, "--artifacts-destination", settings.mlflow_artifacts.as_uri()]
+    return [
+        [sys.executable, "-m", "dagster", "dev", "--port", str(DAGSTER_PORT), *loopback],
+        [sys.executable, "-m", "mlflow", "server", "--port", str(MLFLOW_PORT), *loopback, *stores],
+    ]

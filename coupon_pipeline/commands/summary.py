@@ -1,0 +1,129 @@
+"""What a run came to: rows, model, coupons, cost of the run, where things are, and what to type next."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections import Counter
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from assets.pipeline import Pipeline
+from models import training
+
+from coupon_pipeline.commands.outcome import Outcome, print_table, write_json
+
+METRICS = ("auc", "ap", "ndcg_at_16", "recall_at_16")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a command has used of the machine, children included."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_gib: float
+
+    @classmethod
+    def measured(cls, wall_seconds: float) -> Usage:
+        """What this process and its ended children have used so far."""
+        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = sum(usage.ru_utime + usage.ru_stime for usage in (own, children))
+        # ru_maxrss counts bytes on macOS and KiB elsewhere.
+        unit = 1 if sys.platform == "darwin" else 1024
+        return cls(wall_seconds, cpu, max(own.ru_maxrss, children.ru_maxrss) * unit / 2**30)
+
+
+def print_summary(pipeline: Pipeline, week: str, usage: Usage, console: Console) -> None:
+    """Print the tables of a run and write the same rows to out/run.json."""
+    tables = table_rows(pipeline)
+    figures = [*tables, *model_rows(pipeline), *decision_rows(pipeline, week), *usage_rows(usage)]
+    console.print()
+    console.print(_tables(pipeline, tables))
+    console.print(_models(pipeline))
+    print_table(f"Coupons of cycle {week}", decision_rows(pipeline, week), console)
+    print_table("This run", usage_rows(usage), console)
+    for name, text in pipeline.source.assumptions.items():
+        console.print(f"[bold]{name}[/]: {text}", highlight=False)
+    path = write_json("run", figures)
+    console.print(f"\nData in {pipeline.store.root}, models in {pipeline.settings.data / 'mlflow'}, figures in {path}")
+    console.print("Next: [bold]make serve[/] answers over HTTP, [bold]make dev[/] opens Dagster and MLflow")
+
+
+def table_rows(pipeline: Pipeline) -> list[Outcome]:
+    """Rows landed, clean and quarantined per table, over all weeks."""
+    weeks, store = pipeline.source.calendar.weeks, pipeline.store
+    return [
+        Outcome(f"{layer}/{table}", sum(store.row_count(layer, table, week) for week in weeks), "rows")
+        for table in pipeline.source.tables()
+        for layer in ("raw", "clean", "quarantine")
+    ]
+
+
+def model_rows(pipeline: Pipeline) -> list[Outcome]:
+    """Test metrics of the model, the best baseline beside each, and the calibration."""
+    metrics = training.last_trained(pipeline.store).metrics
+    rows = [
+        Outcome(
+            f"model/{name}",
+            metrics["redemption"][name],
+            baseline=max(found[name] for model, found in metrics.items() if model != "redemption"),
+        )
+        for name in METRICS
+    ]
+    ratio = metrics["redemption"]["predicted_over_observed"]
+    return [*rows, Outcome("model/predicted_over_observed", ratio)]
+
+
+def decision_rows(pipeline: Pipeline, week: str) -> list[Outcome]:
+    """What a cycle decided, under which limits and assumptions."""
+    store, terms, currency = pipeline.store, pipeline.terms, pipeline.source.currency
+    candidates = store.read("coupons", "candidates", week)
+    assigned = store.read("coupons", "coupon_assignments", week)
+    refused = Counter(candidates["refused"].drop_null().to_pylist())
+    unknown = sum("assumed_face_value_cents" in reasons for reasons in assigned["reasons"].to_pylist())
+    cost = sum(assigned["cost_cents"].to_pylist()) / 100
+    return [
+        Outcome("candidates", candidates.num_rows, "pairs"),
+        *(Outcome(f"refused: {reason}", count, "pairs") for reason, count in sorted(refused.items())),
+        Outcome("coupons assigned", assigned.num_rows, "coupons"),
+        Outcome("households reached", len(assigned["household_id"].unique()), "households"),
+        Outcome("expected redemptions", sum(assigned["redemption_probability"].to_pylist()), "redemptions"),
+        Outcome("expected cost", cost, currency),
+        Outcome("budget", terms.budget_cents / 100, currency),
+        Outcome("assumed_face_value_cents", terms.assumed_face_value_cents, f"cents, for {unknown} of them"),
+        Outcome("issue_cost_cents", terms.issue_cost_cents, "cents each"),
+    ]
+
+
+def usage_rows(usage: Usage) -> list[Outcome]:
+    """CPU, memory and time."""
+    return [
+        Outcome("CPU", usage.cpu_seconds, "seconds"),
+        Outcome("peak memory", usage.peak_gib, "GiB"),
+        Outcome("time", usage.wall_seconds, "seconds"),
+    ]
+
+
+def _tables(pipeline: Pipeline, rows: list[Outcome]) -> Table:
+    table = Table("table", title="Rows", title_justify="left", box=None, padding=(0, 2))
+    for name in ("landed", "clean", "quarantined"):
+        table.add_column(name, justify="right")
+    counts = {row.name: row.value for row in rows}
+    for name in pipeline.source.tables():
+        table.add_row(name, *(f"{counts[f'{layer}/{name}']:,}" for layer in ("raw", "clean", "quarantine")))
+    return table
+
+
+def _models(pipeline: Pipeline) -> Table:
+    metrics = training.last_trained(pipeline.store).metrics
+    title = f"Redemption model on campaign {pipeline.plan.test_campaign}, which it has not seen"
+    table = Table("model", title=title, title_justify="left", box=None, padding=(0, 2))
+    columns = (*METRICS, "predicted_over_observed")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for model, found in metrics.items():
+        table.add_row(model, *(f"{found[name]:.4f}" if name in found else "" for name in columns))
+    return table

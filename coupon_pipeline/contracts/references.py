@@ -1,0 +1,45 @@
+"""Which keys of another table were known in which week: what a foreign key is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Keys of a published table.
+
+    `keys` are sorted and unique; `first_week` names, key by key, the first week in which it was known, as ISO text
+    (`2017-01-02`) or datetime64. Raises ValueError where that does not hold.
+    """
+
+    keys: np.ndarray
+    first_week: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.keys.shape != self.first_week.shape or self.keys.ndim != 1:
+            raise ValueError(f"keys {self.keys.shape} and first_week {self.first_week.shape}: give one week per key")
+        if self.keys.size and not bool(np.all(self.keys[1:] > self.keys[:-1])):
+            raise ValueError("the keys of a reference must be sorted and unique: use numpy.unique")
+
+
+def known_weeks(values: pa.ChunkedArray, weeks: np.ndarray, reference: Reference) -> np.ndarray:
+    """For how many weeks each value has been a key in the row's week (datetime64[D], one per row), as float64 [rows].
+
+    Negative where it became a key only later, minus infinity where it never did, nan where there is no value.
+    """
+    known = np.full(len(values), np.nan)
+    present = values.is_valid().to_numpy()
+    wanted = values.drop_null().to_numpy()
+    known[present] = -np.inf
+    if reference.keys.size == 0:
+        return known
+    nearest = np.searchsorted(reference.keys, wanted).clip(max=reference.keys.size - 1)
+    found = reference.keys[nearest] == wanted
+    first = reference.first_week.astype("datetime64[D]")[nearest[found]]
+    rows = np.flatnonzero(present)[found]
+    known[rows] = (weeks[rows] - first) / np.timedelta64(7, "D")
+    return known

@@ -1,0 +1,68 @@
+"""All that Dagster loads: assets, checks, jobs and resources, composed in one place."""
+
+from __future__ import annotations
+
+import warnings
+
+import dagster as dg
+
+from assets import clean, coupons, features, landing, models, snapshot
+from assets.graph import Graph
+from assets.io import ParquetInputs
+from assets.pipeline import Pipeline
+
+from coupon_pipeline.settings import Settings
+
+WEEKLY = ("landing", "contracts", "features", "coupons", "serving")
+"""Groups of a cycle, in the order in which they run."""
+
+
+def build(settings: Settings) -> dg.Definitions:
+    """The definitions of one source's pipeline."""
+    pipeline = Pipeline(settings)
+    graph = Graph(settings.source, dg.StaticPartitionsDefinition(list(pipeline.source.calendar.weeks)))
+    with warnings.catch_warnings():
+        # A range of weeks in one run needs a backfill policy, which Dagster calls beta.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        assets = _assets(graph, pipeline.source.tables())
+    return dg.Definitions(
+        assets=assets,
+        jobs=[
+            dg.define_asset_job(
+                "backfill",
+                dg.AssetSelection.groups("landing", "contracts"),
+                description="Land and validate a range of weeks in one run.",
+            ),
+            dg.define_asset_job(
+                "train",
+                dg.AssetSelection.groups("models"),
+                description="Train the redemption model on closed campaigns, register it, and let the gates decide.",
+            ),
+            dg.define_asset_job(
+                "cycle",
+                dg.AssetSelection.groups(*WEEKLY),
+                description="One week, without training: land, validate, decide for the week after, publish.",
+            ),
+        ],
+        resources={"pipeline": pipeline, "io_manager": ParquetInputs(pipeline)},
+        executor=dg.in_process_executor
+        if settings.executor == "in_process"
+        else dg.multiprocess_executor.configured({"max_concurrent": 2}),
+    )
+
+
+def _assets(graph: Graph, tables: tuple[str, ...]) -> list[dg.AssetsDefinition]:
+    return [
+        *(landing.landed(graph, table) for table in tables),
+        *(clean.contracted(graph, table) for table in tables),
+        coupons.candidates(graph),
+        features.cycle_features(graph),
+        models.training_rows(graph),
+        models.redemption_model(graph),
+        models.champion(graph),
+        coupons.assignments(graph),
+        snapshot.published(graph),
+    ]
+
+
+defs = build(Settings())

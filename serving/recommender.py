@@ -1,0 +1,100 @@
+"""Computes the answers of the service from one bundle: pure functions, the same input gives the same answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from serving.reasons import reasons
+from serving.schemas import Reason, RecommendRequest, ScoreRequest
+
+from coupon_pipeline.snapshot.bundle import Bundle
+from coupon_pipeline.snapshot.rank import rank
+from coupon_pipeline.snapshot.trees import probability
+from coupon_pipeline.snapshot.value import redemption_value
+
+NO_ID = -1
+"""Stands for an id that no bundle can hold: theirs are not negative."""
+
+
+def recommend(bundle: Bundle, request: RecommendRequest, now: datetime) -> dict[str, Any]:
+    """RecommendAnswer without its request_id, at the business time `now` (naive UTC).
+
+    A known household gets its own eligible offers that are still valid; an unknown one the popular coupons, `degraded`.
+    """
+    content = bundle.content
+    limit = min(request.limit, content.max_per_household)
+    household = bundle.household(_number(request.household_id))
+    today = np.datetime64(now.replace(tzinfo=UTC).astimezone(ZoneInfo(content.timezone)).date())
+    answer: dict[str, Any] = {"offers": [], "degraded": household is None} | _versions(bundle)
+    if household is None:
+        live = content.popular[content.valid_to[content.popular] >= today]
+        answer["offers"] = [_offer(bundle, coupon) for coupon in live[:limit].tolist()]
+    elif content.household_consent[household]:
+        answer["offers"] = _own_offers(bundle, household, today, limit)
+    else:
+        answer["reason"] = "no_marketing_consent"
+    return answer
+
+
+def score(bundle: Bundle, request: ScoreRequest) -> dict[str, Any]:
+    """ScoreAnswer: the redemption probability of each pair, None where the bundle holds no such pair."""
+    households = np.array([_number(pair.household_id) for pair in request.pairs])
+    coupons = np.array([_number(pair.coupon_id) for pair in request.pairs])
+    pairs = bundle.find_pairs(households, coupons)
+    known = np.flatnonzero(pairs >= 0)
+    scores = np.full(len(pairs), None, dtype=object)
+    scores[known] = probability(bundle.content.trees.raw(bundle.features(pairs[known]))).tolist()
+    return {"scores": scores.tolist()} | _versions(bundle)
+
+
+def _own_offers(bundle: Bundle, household: int, today: np.datetime64, limit: int) -> list[dict[str, Any]]:
+    content = bundle.content
+    pairs = bundle.pairs_of(household)
+    pairs = pairs[content.pair_eligible[pairs] & (content.valid_to[content.pair_coupon[pairs]] >= today)]
+    coupons, rows = content.pair_coupon[pairs], bundle.features(pairs)
+    raw = content.trees.raw(rows)
+    value, cost = redemption_value(probability(raw), content.cost_face_cents[coupons], content.issue_cost_cents)
+    best = rank(value, cost, content.price, limit, content.coupon_ids[coupons])
+    scores = value - content.price * cost
+    household_id = int(content.household_ids[household])
+    return [
+        _offer(bundle, int(coupons[at]), household_id, float(scores[at]), why)
+        for at, why in zip(best.tolist(), reasons(bundle, rows[best], raw[best]), strict=True)
+    ]
+
+
+def _offer(
+    bundle: Bundle,
+    coupon: int,
+    household_id: int | None = None,
+    score: float | None = None,
+    why: list[Reason] | None = None,
+) -> dict[str, Any]:
+    content = bundle.content
+    coupon_id, face = int(content.coupon_ids[coupon]), int(content.face_value_cents[coupon])
+    return {
+        "decision_id": None if household_id is None else bundle.decision_id(household_id, coupon_id),
+        "coupon_id": str(coupon_id),
+        "name": content.coupon_names[coupon],
+        "score": score,
+        "value_cents": None,
+        "face_value_cents": None if face < 0 else face,
+        "valid_to": str(content.valid_to[coupon]),
+        "reasons": why or [],
+    }
+
+
+def _versions(bundle: Bundle) -> dict[str, str]:
+    return {"model_version": bundle.content.model_version, "bundle_version": bundle.version}
+
+
+def _number(text: str) -> int:
+    """The id behind its text; NO_ID for a text that is none: `01` and `1.0` are not the household `1`."""
+    if not (text.isdecimal() and (text == "0" or text[0] != "0")):
+        return NO_ID
+    number = int(text)
+    return number if number < 2**63 else NO_ID

@@ -1,0 +1,136 @@
+"""Contracts are read strictly: what is written is held, and what cannot be held is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from coupon_pipeline.contracts import reader
+from coupon_pipeline.contracts.contract import ContractError
+
+TABLES = [
+    "campaign_targets",
+    "campaigns",
+    "coupon_products",
+    "coupon_redemptions",
+    "coupons",
+    "customers",
+    "pos_transactions",
+    "products",
+    "promotions",
+    "stores",
+]
+
+
+def edited(tmp_path: Path, table: str, old: str, new: str) -> Path:
+    text = (reader.FOLDER / f"{table}.odcs.yaml").read_text(encoding="utf-8")
+    assert text.count(old) >= 1
+    path = tmp_path / f"{table}.odcs.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def test_ten_tables_have_a_contract() -> None:
+    assert reader.names() == tuple(TABLES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_contract_is_valid_against_the_official_schema(table: str) -> None:
+    spec = find_spec("open_data_contract_standard")
+    assert spec is not None
+    assert spec.origin is not None
+    official = json.loads(Path(spec.origin).with_name("schema.json").read_text(encoding="utf-8"))
+    document = yaml.safe_load((reader.FOLDER / f"{table}.odcs.yaml").read_text(encoding="utf-8"))
+    jsonschema.Draft201909Validator(official).validate(document)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_reference_is_the_whole_key_of_another_contract(table: str) -> None:
+    for target in reader.load(table).references.values():
+        name, column = target.split(".")
+        assert reader.load(name).key == (column,)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_personal_columns_are_classified(table: str) -> None:
+    personal = {column.name: column.classification for column in reader.load(table).columns if column.personal}
+    assert personal.get("household_id", "pii-pseudonymous") == "pii-pseudonymous"
+    assert (table == "customers") == ("age_band" in personal)
+
+
+def test_kind_decides_what_is_unique_within_a_week() -> None:
+    assert reader.load("pos_transactions").unique_key == ("basket_id", "line")
+    assert reader.load("coupons").unique_key == ("coupon_id", "known_at")
+    assert reader.load("coupons").key == ("coupon_id",)
+
+
+def test_only_two_tables_bound_their_row_count_and_only_promotions_are_optional() -> None:
+    contracts = [reader.load(table) for table in TABLES]
+    bounded = [c.name for c in contracts if any(rule.id == "volume" for rule in c.rules)]
+    assert bounded == ["pos_transactions", "promotions"]
+    assert [c.name for c in contracts if not c.mandatory] == ["promotions"]
+
+
+def test_an_unknown_table_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ContractError, match=r"no contract for 'prices'.*stores"):
+        reader.load("prices")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("required: true", "requred: true", "requred"),
+        ("metric: rowCount", "metric: nullValues", "volume.*nullValues"),
+        ("mustBeGreaterOrEqualTo: 1000", "mustNotBe: 0", "volume.*mustNotBe"),
+        ("type: expect_multicolumn_weighted_sum_to_be_at_least", "type: expect_no_such_thing", "coupon_within_value"),
+        ("weights: [1, -1, -1, -1]", "weights: [1, -1]", "coupon_within_value.*one weight per column"),
+        ("[gross_cents, retail", "[gros_cents, retail", "coupon_within_value reads gros_cents"),
+        ("engine: great-expectations", "engine: soda", "coupon_within_value"),
+        ("severity: warning", "severity: mild", "coupon_within_value.*severity"),
+        ("name: coupon_within_value", "name: volume", "two rules are called volume"),
+        ("{minimum: 1}", "{multipleOf: 2}", "line.*multipleOf"),
+        ("to: stores.store_id", "to: stores", "store_id"),
+        ("physicalType: INTEGER", "physicalType: TINYINT", "line.*TINYINT"),
+        ("property: freshness", "property: availability", "availability"),
+        ("element: pos_transactions.sold_at", "element: pos_transactions.quantity", "quantity"),
+        ("value: fact", "value: facts", "tableKind.*facts"),
+        ("quarantineMaxPercent, value: 2", "quarantineMaxPercent, value: 200", "quarantineMaxPercent.*200"),
+        ("property: mandatory", "property: mandatroy", "mandatroy"),
+        ("role: owner", "role: steward", "role owner"),
+        ("primaryKeyPosition: 2", "primaryKeyPosition: 3", "primaryKeyPosition"),
+        ("    properties:", "    relationships: []\n    properties:", "relationships"),
+        ("version: 1.0.0", "version: 1.0.0\nversion: 2.0.0", "version given twice"),
+        ("pos_transactions.sold_at", "bills.sold_at", "freshness.*bills.sold_at"),
+    ],
+)
+def test_what_has_no_meaning_is_refused_by_name(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ContractError, match=message) as refused:
+        reader.read(edited(tmp_path, "pos_transactions", old, new))
+    assert "pos_transactions.odcs.yaml" in str(refused.value)
+
+
+def test_a_file_is_named_after_its_table(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"stores\.odcs\.yaml describes the table 'shops': name it shops"):
+        reader.read(edited(tmp_path, "stores", "  - name: stores", "  - name: shops"))
+
+
+def test_the_digest_follows_the_bytes_of_the_file(tmp_path: Path) -> None:
+    changed = reader.read(edited(tmp_path, "stores", "version: 1.0.0", "version: 1.0.1"))
+    assert changed.digest != reader.load("stores").digest
+    assert changed.label == "stores:1.0.1"
+
+
+def test_reading_contracts_loads_no_heavy_library() -> None:
+    script = (
+        "import sys; from coupon_pipeline.contracts import reader; [reader.load(name) for name in reader.names()]; "
+        "print(sorted({'pandas', 'great_expectations', 'pydantic', 'duckdb'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,202 @@
+"""The service over a real socket: answers, probes, documents, and a new bundle while requests go on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serving.recommender import recommend
+from serving.schemas import RecommendRequest
+from tests.serving.conftest import Reply, Server, running, until
+from tests.snapshot.factory import UNCONSENTED, content
+
+from coupon_pipeline.snapshot.bundle import open_bundle
+from coupon_pipeline.snapshot.write import write
+
+FORBIDDEN = (
+    "pandas pyarrow dagster mlflow lightgbm great_expectations ibis duckdb sklearn matplotlib scipy numba sqlalchemy"
+)
+
+LEAN = """
+import asyncio, sys
+from pathlib import Path
+from serving.asgi import create_app
+
+async def main():
+    sent, asked = [], [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    done, closing = asyncio.Event(), asyncio.Event()
+    app = create_app(Path(sys.argv[1]))
+
+    async def lifespan():
+        if len(asked) == 1:
+            await closing.wait()
+        return asked.pop(0)
+
+    async def started(message):
+        done.set()
+
+    life = asyncio.create_task(app({"type": "lifespan"}, lifespan, started))
+    await done.wait()
+    body = [{"type": "http.request", "body": b'{"household_id": "1"}', "more_body": False}]
+
+    async def receive():
+        return body.pop() if body else await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/recommend", "raw_path": b"/recommend",
+             "query_string": b"", "root_path": "", "scheme": "http", "server": ("x", 1), "client": ("x", 1),
+             "headers": [(b"content-type", b"application/json"), (b"host", b"x")]}
+    await app(scope, receive, send)
+    closing.set()
+    await life
+    assert sent[0]["status"] == 200 and b"decision_id" in sent[1]["body"], sent
+
+asyncio.run(main())
+print(*sorted(set(sys.argv[2].split()) & set(sys.modules)))
+"""
+
+
+CLIENT = """
+import sys
+import bentoml
+
+with bentoml.SyncHTTPClient(sys.argv[1]) as client:
+    answer = client.recommend({"household_id": "1"})
+    print(client.request("GET", "/readyz").status_code, bool(answer["offers"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of its own, whose bundles a test may change."""
+    root = tmp_path_factory.mktemp("changing")
+    write(root, content())
+    yield from running(root, tmp_path_factory.mktemp("log") / "stderr")
+
+
+def test_the_answer_is_that_of_the_recommender(server: Server) -> None:
+    bundle = open_bundle(server.root)
+    reply = server.post("/recommend", {"household_id": "1"})
+    answer = reply.json
+    assert reply.headers["content-type"] == "application/json"
+    assert len(answer.pop("request_id")) == 32
+    assert answer == recommend(bundle, RecommendRequest(household_id="1"), bundle.decided_at)
+    assert answer["offers"]
+
+
+def test_every_request_has_its_own_id(server: Server) -> None:
+    ids = {server.post("/recommend", {"household_id": "1"}).json["request_id"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+def test_an_unknown_household_gets_popular_offers(server: Server) -> None:
+    answer = server.post("/recommend", {"household_id": "nobody"}).json
+    assert answer["degraded"] is True
+    assert answer["offers"]
+
+
+def test_a_household_without_consent_gets_none(server: Server) -> None:
+    assert server.post("/recommend", {"household_id": str(UNCONSENTED)}).json["reason"] == "no_marketing_consent"
+
+
+def test_scores_come_in_the_order_of_the_pairs(server: Server) -> None:
+    pairs = [{"household_id": "99", "coupon_id": "10"}, {"household_id": "1", "coupon_id": "20"}]
+    scores = server.post("/score", {"pairs": pairs}).json["scores"]
+    assert scores[0] is None
+    assert 0 < scores[1] < 1
+
+
+def test_probes_page_and_documents_answer(server: Server) -> None:
+    for path in ("/livez", "/readyz", "/", "/docs.json", "/schema.json", "/static_content/index.css"):
+        assert server.get(path).status == 200, path
+    documents = server.get("/docs.json").json
+    assert {"/recommend", "/score"} <= set(documents["paths"])
+    assert "reasons" in documents["components"]["schemas"]["Offer"]["properties"]
+
+
+def test_metrics_count_by_named_path_only(server: Server) -> None:
+    server.post("/recommend", {"household_id": "1"})
+    for n in range(20):
+        server.get(f"/unknown-{n}")
+    text = server.get("/metrics").body.decode()
+    assert 'endpoint="/recommend"' in text
+    assert 'service_name="coupon_service"' in text
+    assert "unknown-" not in text
+
+
+def test_answers_do_not_name_the_software(server: Server) -> None:
+    for reply in (server.get("/livez"), server.post("/recommend", {"household_id": "1"}), server.get("/nowhere")):
+        assert "server" not in reply.headers
+
+
+def test_bentomls_own_client_works(server: Server) -> None:
+    """In a process of its own: what BentoML imports warns, and warnings are errors here."""
+    assert script(CLIENT, f"http://127.0.0.1:{server.port}") == "200 True"
+
+
+def test_a_new_bundle_is_served_without_a_failed_request_or_a_mixed_answer(changing: Server) -> None:
+    old = open_bundle(changing.root).version
+    replies: list[Reply] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            replies.append(changing.post("/recommend", {"household_id": "1"}))
+
+    clients = [threading.Thread(target=ask) for _ in range(3)]
+    for client in clients:
+        client.start()
+    try:
+        new = write(changing.root, content(seed=1, model_version="8"))
+        until(lambda: replies and replies[-1].json["bundle_version"] == new)
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    assert {reply.status for reply in replies} == {200}
+    assert {(reply.json["bundle_version"], reply.json["model_version"]) for reply in replies} == {
+        (old, "7"),
+        (new, "8"),
+    }
+
+
+def test_a_damaged_new_bundle_leaves_the_old_one_serving(changing: Server) -> None:
+    before = changing.post("/recommend", {"household_id": "1"}).json["bundle_version"]
+    (changing.root / "current.json").write_text('{"version": "../../etc"}')
+    until(lambda: "is not a bundle version" in changing.errors.read_text())
+    assert changing.get("/readyz").status == 200
+    assert changing.post("/recommend", {"household_id": "1"}).json["bundle_version"] == before
+
+
+NO_BUNDLE = """
+import sys
+from pathlib import Path
+from starlette.testclient import TestClient
+from serving.asgi import create_app
+
+with TestClient(create_app(Path(sys.argv[1]))) as client:
+    replies = [client.get("/livez"), client.get("/readyz"), client.post("/recommend", json={"household_id": "1"})]
+    print(*[reply.status_code for reply in replies], replies[1].json()["code"], replies[2].json()["code"])
+"""
+
+
+def script(code: str, *arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True, timeout=60
+    ).stdout.strip()
+
+
+def test_without_a_bundle_it_is_alive_but_not_ready_and_says_what_is_missing(tmp_path: Path) -> None:
+    assert script(NO_BUNDLE, str(tmp_path)) == "200 503 503 no_bundle no_bundle"
+
+
+def test_answering_takes_none_of_the_pipelines_heavy_packages(tmp_path: Path) -> None:
+    write(tmp_path, content())
+    assert script(LEAN, str(tmp_path), FORBIDDEN) == ""
