@@ -153,7 +153,7 @@ def check_names(contract: Contract) -> list[str]:
 
 
 def check_results(contract: Contract, key: dg.AssetKey, summaries: Sequence[Summary]) -> Iterator[dg.AssetCheckResult]:
-    """One result per check for all weeks of a run; a dimension warns where rows were quarantined, and fails where it blocks."""
+    """One result per check for all weeks of a run: a dimension warns of quarantined rows, and fails where it blocks."""
     for dimension in check_names(contract)[:-2]:
         outcomes = [(s.week, o) for s in summaries for o in s.outcomes if o.dimension == dimension and o.failed]
         blocked = any(_blocks(contract, outcome) for _, outcome in outcomes)

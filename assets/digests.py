@@ -16,9 +16,9 @@ DECISION_TABLES = ("coupon_assignments", "decision_contexts")
 class Digests:
     """Digests of weekly files, from the digests of their inputs.
 
-    A file is marked with the digests that its inputs have (`planned=False`). What it should be marked with follows from
-    what the source would deliver now (`planned=True`). Each file's own digest is read once: make a new object after files
-    have changed.
+    A file is marked with the digests that its inputs have (`planned=False`). What it should be marked with follows
+    from what the source would deliver now (`planned=True`). Each file's own digest is read once: make a new object
+    after files have changed.
     """
 
     def __init__(self, pipeline: Pipeline, planned: bool = False) -> None:

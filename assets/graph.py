@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +56,7 @@ def facts(store: Store, layer: str, table: str, week: str, rows: int) -> dict[st
 
 
 @contextmanager
-def plain_failures() -> Iterator[None]:
+def plain_failures() -> Generator[None]:
     """Turn errors that speak for themselves into a failed step with that one line."""
     try:
         yield

@@ -39,7 +39,7 @@ def published(graph: Graph) -> dg.AssetsDefinition:
         group_name="serving",
         kinds={"numpy"},
         owners=["team:machine-learning"],
-        description="The bundle that the service loads: features, trees, prices and canary rows, with a manifest of digests.",
+        description="The bundle that the service loads: features, trees, prices, canary rows; a manifest of digests.",
     )
     def publish(
         context: dg.AssetExecutionContext,

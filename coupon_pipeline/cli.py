@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -67,7 +67,7 @@ def dev() -> None:
 
 
 @contextmanager
-def plain_errors(service: bool = False) -> Iterator[None]:
+def plain_errors(service: bool = False) -> Generator[None]:
     """End with one line and exit code 2 on errors that say what is wrong and what to do."""
     try:
         yield

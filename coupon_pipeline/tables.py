@@ -16,6 +16,7 @@ from coupon_pipeline.weeks import Calendar
 
 if TYPE_CHECKING:
     import ibis
+    import ibis.expr.types as types
 
 
 class MissingWeekError(FileNotFoundError):
@@ -128,7 +129,7 @@ class AsOf:
         rows = self.connection.read_parquet(paths, hive_partitioning=False, file_row_number=True)
         return rows.filter(rows.known_at < ibis.literal(self.instant))
 
-    def day(self) -> ibis.Scalar:
+    def day(self) -> types.DateValue:
         """The store-local day of the instant."""
         import ibis
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import ibis
+import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from models.campaigns import Campaign, CampaignError
 
@@ -27,6 +27,7 @@ INPUTS = (
     "coupon_redemptions",
 )
 """Clean tables that rows are made from."""
+KEYS = ("household_id", "coupon_id")
 
 
 def offered(as_of: AsOf, campaign_id: int) -> pa.Table:
@@ -56,14 +57,12 @@ def labels(store: Store, campaign: Campaign, pairs: pa.Table) -> pa.Array:
         )
     redeemed = store.as_of(closes_at(store, campaign)).table("coupon_redemptions")
     redeemed = redeemed.filter(redeemed.redeemed_at >= ibis.literal(store.calendar.midnight(campaign.starts_on)))
-    keys = redeemed.filter(redeemed.household_id.notnull()).select("household_id", "coupon_id").distinct().to_pyarrow()
-    return pc.is_in(_pair_key(pairs), value_set=_pair_key(keys)).cast(pa.int64())
+    found = _keys(redeemed.filter(redeemed.household_id.notnull()).select(*KEYS).distinct().to_pyarrow())
+    return pa.array(_keys(pairs).isin(found).astype("int64"))
 
 
-def _pair_key(pairs: pa.Table) -> pa.Array:
-    return pc.binary_join_element_wise(
-        pairs["household_id"].cast(pa.string()), pairs["coupon_id"].cast(pa.string()), "|"
-    ).combine_chunks()
+def _keys(pairs: pa.Table) -> pd.MultiIndex:
+    return pd.MultiIndex.from_arrays([pairs[name].to_numpy() for name in KEYS])
 
 
 def features_of(store: Store, campaign: Campaign, features: FeatureSet) -> pa.Table:

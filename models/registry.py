@@ -134,7 +134,7 @@ class Registry:
                 f"version {version} of {self.name} is not the model that was registered (SHA-256 differs): "
                 "train again with `make run FORCE=1`"
             )
-        return Entry(self.name, version, found.run_id, digest_of(text), found.tags[FEATURES_TAG], text)
+        return Entry(self.name, version, str(found.run_id), digest_of(text), found.tags[FEATURES_TAG], text)
 
     def download(self, run_id: str, folder: Path) -> Path:
         """Copy the files that were logged with a run into a folder."""

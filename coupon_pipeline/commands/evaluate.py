@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 from rich.console import Console
@@ -84,13 +83,13 @@ def outcomes_of(pipeline: Pipeline, test: pa.Table, probabilities: list[np.ndarr
 def write_scores(path: Path, pipeline: Pipeline, campaign: Campaign, test: pa.Table, probability: np.ndarray) -> None:
     """Write one row per pair of a campaign: household_id, campaign_id, upc, probability."""
     as_of = pipeline.store.as_of(pipeline.store.calendar.midnight(campaign.starts_on))
-    coupons = as_of.state("coupons").select("coupon_id", "upc").to_pyarrow()
-    positions = pc.index_in(test["coupon_id"], value_set=coupons["coupon_id"].combine_chunks())
+    coupons = as_of.state("coupons").select("coupon_id", "upc").order_by("coupon_id").to_pyarrow()
+    positions = np.searchsorted(coupons["coupon_id"].to_numpy(), test["coupon_id"].to_numpy())
     table = pa.table(
         {
             "household_id": test["household_id"],
             "campaign_id": test["campaign_id"],
-            "upc": coupons["upc"].take(positions.combine_chunks()),
+            "upc": coupons["upc"].take(pa.array(positions)),
             "probability": probability,
         }
     )

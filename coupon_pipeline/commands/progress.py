@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
@@ -32,7 +32,7 @@ class Progress:
             self.status.update(f"[bold]{step.replace('__', '/')}[/]")
         elif event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key is not None:
             count = event.step_materialization_data.materialization.metadata.get("dagster/row_count")
-            self.rows[step, event.asset_key].append(int(count.value) if count is not None else 0)
+            self.rows[step, event.asset_key].append(_integer(count))
         elif event.event_type in {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}:
             self._done(step, event.event_type is dg.DagsterEventType.STEP_SUCCESS)
 
@@ -47,8 +47,12 @@ class Progress:
                 self.console.print(f"  {name:<34}{sum(counts):>12,} rows {parts:>9} {seconds:>7.1f} s", highlight=False)
 
 
+def _integer(value: object) -> int:
+    return value.value or 0 if isinstance(value, dg.IntMetadataValue) else 0
+
+
 @contextmanager
-def shown(console: Console, instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+def shown(console: Console, instance: dg.DagsterInstance, run_id: str) -> Generator[None]:
     """Show the events of a run while the block executes it in this process."""
     with console.status("") as status:
         instance.add_event_listener(run_id, Progress(console, status))

@@ -15,8 +15,8 @@ from coupon_pipeline.contracts.references import Reference
 from coupon_pipeline.contracts.suite import Finding, validate
 from coupon_pipeline.contracts.verdict import DUPLICATE, NO_ROWS, Verdict, judge
 
-BATCH_ROWS = 5_000_000
-"""Most rows of a validation: about 1 GB of frame for the widest table, and the fixed cost of a call is long paid."""
+BATCH_ROWS = 2_500_000
+"""Most rows of a validation: half a GB of frame for the widest table, and the fixed cost of a call is long paid."""
 
 
 def check_weeks(

@@ -28,8 +28,8 @@ def allocate(
 ) -> Allocation:
     """The assignment by `rank_all` at the lowest price whose expected cost keeps within the budget.
 
-    Rows `offsets[h]:offsets[h + 1]` of `value`, `cost_cents` (both float64 [n], cost > 0) and `tie` (int64 [n]) belong to
-    household h. Spending falls as the price rises, and at the best ratio of value to cost nothing is worth its price.
+    Rows `offsets[h]:offsets[h + 1]` of `value`, `cost_cents` (both float64 [n], cost > 0) and `tie` (int64 [n]) belong
+    to household h. Spending falls as the price rises; at the best ratio of value to cost nothing is worth its price.
     Raises ValueError for a negative budget or a cost that is not positive.
     """
     if budget_cents < 0 or (cost_cents <= 0).any():

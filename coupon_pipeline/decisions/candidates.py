@@ -20,8 +20,9 @@ REFUSALS: Final = ("erased", "no_marketing_consent", "already_redeemed")
 def candidates(as_of: AsOf) -> pa.Table:
     """All pairs of targeted households and live coupons, ordered by (household_id, coupon_id).
 
-    Columns: household_id, coupon_id, campaign_id, face_value_cents (null where unknown), min_quantity, category, valid_from, valid_to,
-    started (the offer's life began before the decision time) and refused (one of REFUSALS, null if eligible).
+    Columns: household_id, coupon_id, campaign_id, face_value_cents (null where unknown), min_quantity, category,
+    valid_from, valid_to, started (the offer's life began before the decision time) and refused (one of REFUSALS, null
+    if eligible).
     """
     return _judged(as_of, _live(as_of)).order_by("household_id", "coupon_id").to_pyarrow()
 
@@ -46,7 +47,9 @@ def _live(as_of: AsOf) -> ibis.Table:
 
 def _judged(as_of: AsOf, pairs: ibis.Table) -> ibis.Table:
     customers = as_of.state("customers").select("household_id", "marketing_consent", "erased_at")
-    redeemed = as_of.table("coupon_redemptions").select("household_id", "coupon_id", redeemed=True).distinct()
+    redeemed = (
+        as_of.table("coupon_redemptions").select("household_id", "coupon_id", redeemed=ibis.literal(True)).distinct()
+    )
     known = pairs.left_join(customers, "household_id").drop("household_id_right")
     known = known.left_join(redeemed, ["household_id", "coupon_id"]).drop("household_id_right", "coupon_id_right")
     refused = ibis.cases(

@@ -8,7 +8,6 @@ from datetime import date, datetime
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from coupon_pipeline.decisions.policy import OBJECTIVE, POLICY, Decisions
 from coupon_pipeline.snapshot.identity import decision_ids
@@ -39,7 +38,7 @@ ASSIGNMENTS = pa.schema(
         ("for_week", pa.date32()),
     ]
 )
-"""coupon_assignments. value_cents and cost_cents are expectations, hence fractions of a cent; null: not filled by this policy."""
+"""coupon_assignments; value_cents and cost_cents are expectations, hence fractions. Null: not filled by this policy."""
 
 CONTEXTS = pa.schema(
     [
@@ -53,7 +52,18 @@ CONTEXTS = pa.schema(
         ("prices_version", pa.string()),
     ]
 )
-"""decision_contexts: eligible and policy_choice are ascending coupon ids; eligible_hash is the SHA-256 of the former."""
+"""decision_contexts: eligible and policy_choice are ascending coupon ids, eligible_hash the SHA-256 of the former."""
+
+GROUPED = """
+select
+    household_id,
+    coalesce(list(coupon_id order by coupon_id) filter (is_eligible), []) as eligible,
+    coalesce(list(coupon_id order by coupon_id) filter (is_chosen), []) as policy_choice,
+    sha256(array_to_string(eligible, ',')) as eligible_hash
+from offers
+group by household_id
+order by household_id
+"""
 
 
 @dataclass(frozen=True)
@@ -132,20 +142,13 @@ def contexts(candidates: pa.Table, decisions: Decisions, stamp: Stamp) -> pa.Tab
         {
             "household_id": candidates["household_id"],
             "coupon_id": candidates["coupon_id"],
-            "is_eligible": pc.is_null(candidates["refused"]),
+            "is_eligible": candidates["refused"].is_null(),
             "is_chosen": pa.array(decisions.assigned),
         }
     )
-    grouped = duckdb.from_arrow(offers).query(
-        "offers",
-        """
-        select household_id,
-            coalesce(list(coupon_id order by coupon_id) filter (is_eligible), []) as eligible,
-            coalesce(list(coupon_id order by coupon_id) filter (is_chosen), []) as policy_choice,
-            sha256(array_to_string(eligible, ',')) as eligible_hash
-        from offers group by household_id order by household_id
-        """,
-    ).to_arrow_table()
+    with duckdb.connect() as engine:
+        engine.register("offers", offers)
+        grouped = engine.sql(GROUPED).to_arrow_table()
     filled = {name: grouped[name].combine_chunks() for name in grouped.column_names}
     shared = {"cycle": stamp.cycle, "arm": "policy", "epsilon": 0.0, "prices_version": stamp.prices_version}
     return _table(CONTEXTS, grouped.num_rows, filled, shared)

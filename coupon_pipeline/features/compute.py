@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import ibis
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from coupon_pipeline.features import coupon, household, pair
 from coupon_pipeline.features.feature import FeatureSet
@@ -58,5 +58,8 @@ def compute(as_of: AsOf, pairs: pa.Table, features: FeatureSet) -> pa.Table:
     return assemble(blocks(as_of, pairs, features), features)
 
 
-def _positions(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> pa.Array:
-    return pc.index_in(keys.combine_chunks(), value_set=among.combine_chunks())
+def _positions(keys: pa.ChunkedArray, ascending: pa.ChunkedArray) -> pa.Array:
+    """Where each key stands; one that is not there gives a null, and so a row of nulls."""
+    found, wanted = ascending.to_numpy(), keys.to_numpy()
+    positions = np.searchsorted(found, wanted).clip(max=max(len(found) - 1, 0))
+    return pa.array(positions, mask=found[positions] != wanted if len(found) else np.ones(len(wanted), bool))

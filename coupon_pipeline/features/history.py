@@ -6,6 +6,7 @@ from datetime import UTC
 from functools import cached_property
 
 import ibis
+import ibis.expr.types as types
 import pyarrow as pa
 
 from coupon_pipeline.tables import AsOf
@@ -30,14 +31,14 @@ class History:
     def _keep(self, name: str, expression: ibis.Table) -> ibis.Table:
         return self.as_of.connection.create_table(f"history_{name}", expression, temp=True, overwrite=True)
 
-    def age(self, instant: ibis.Value) -> ibis.Value:
+    def age(self, instant: types.TimestampValue) -> ibis.Value:
         """Whole days from a timestamp to the as-of instant; 0 within the last 24 hours."""
         now = int(self.as_of.instant.replace(tzinfo=UTC).timestamp())
         return ((ibis.literal(now) - instant.epoch_seconds()) / DAY_SECONDS).floor().cast("int64")
 
     @cached_property
     def lines(self) -> ibis.Table:
-        """Sales lines of known households: age in days, spend (what the retailer received) and coupon discount in cents."""
+        """Lines of known households: age in days, spend (what the retailer received) and coupon discount in cents."""
         sales = self.as_of.table("pos_transactions")
         sales = sales.filter(sales.household_id.notnull())
         sign = ibis.ifelse(sales.line_kind == "sale", 1, -1)
@@ -93,7 +94,7 @@ class History:
 
     @cached_property
     def redemptions(self) -> ibis.Table:
-        """Distinct (household_id, coupon_id) redeemed so far, with the age of the first time, and the coupon's facts."""
+        """Distinct (household_id, coupon_id) redeemed so far, with the age of the first time and the coupon's facts."""
         redeemed = self.as_of.table("coupon_redemptions")
         redeemed = redeemed.filter(redeemed.household_id.notnull())
         first = redeemed.group_by("household_id", "coupon_id").agg(age=self.age(redeemed.redeemed_at.min()))
@@ -102,7 +103,7 @@ class History:
 
     @cached_property
     def closed_rates(self) -> ibis.Table:
-        """Per coupon of a campaign that has ended: pairs offered and redeemed. Open campaigns would understate a rate."""
+        """Pairs offered and redeemed per coupon of an ended campaign; open ones would understate a rate."""
         closed = self.all_coupons.filter(self.all_coupons.ends_on < self.as_of.day())
         sizes = self.targets.group_by("campaign_id").agg(offered=self.targets.count())
         counts = self.redemptions.group_by("coupon_id").agg(redeemed=self.redemptions.count())

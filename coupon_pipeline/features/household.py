@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ibis
+import ibis.expr.types as types
 
 from coupon_pipeline.features.feature import Feature
 from coupon_pipeline.features.history import RECENT, History, attach
@@ -56,7 +57,7 @@ def table(history: History) -> ibis.Table:
     return _with_rates(joined).select("household_id", *(feature.name for feature in FEATURES))
 
 
-def _lower_end(band: ibis.Value) -> ibis.Value:
+def _lower_end(band: types.StringValue) -> ibis.Value:
     """The first number in a band such as `35-49K`; 0 for `Under 15K`."""
     number = band.re_extract(r"(\d+)", 1).nullif("").cast("float64")
     return ibis.ifelse(band.startswith("Under"), 0.0, number)

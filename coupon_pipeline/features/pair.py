@@ -1,4 +1,4 @@
-"""Features of a household and a coupon together: what it buys of the coupon's products, category, maker and department."""
+"""Features of a household and a coupon together: what it buys of the coupon's products and their like."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEATURES = (
     Feature("pair__products", "Different products of the coupon bought.", "count", "ever", ZERO),
     Feature("pair__coupon_lines", "Lines of the coupon's products bought with a coupon.", "count", "ever", ZERO),
     Feature("pair__days_since", "Days since it last bought one of the products.", "days", "ever", NEVER),
-    Feature("pair__due", "Days since the last purchase against its usual gap.", "ratio", "ever", "bought less than twice"),
+    Feature("pair__due", "Days since the last purchase against its usual gap.", "ratio", "ever", "bought at most once"),
     Feature("pair__spend_share", "Share of the household's spend on the products.", "share", "ever", "no spend so far"),
     Feature("pair__lift", "Spend share against that of all households.", "ratio", "ever", "no spend so far"),
     Feature("pair__category_baskets_91d", "Baskets with the coupon's main category.", "count", "91 days", ZERO),
@@ -34,7 +34,7 @@ FEATURES = (
     Feature("pair__rank_in_household_91d", "Percent rank of 91-day spend among the household's coupons.", "share",
             "91 days", ZERO),
     Feature("pair__rank_in_household", "Percent rank of spend among the household's coupons.", "share", "ever", ZERO),
-    Feature("pair__rank_among_households", "Percent rank of spend among the coupon's households.", "share", "ever", ZERO),
+    Feature("pair__rank_among_households", "Percent rank of spend among the households.", "share", "ever", ZERO),
     Feature("pair__redeemed_category", "Coupons of the same category that it redeemed.", "count", "ever", ZERO),
     Feature("pair__redeemed_upc", "Coupons of the same UPC that it redeemed.", "count", "ever", ZERO),
 )  # fmt: skip

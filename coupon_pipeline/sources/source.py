@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pyarrow as pa
 
 from coupon_pipeline.weeks import Calendar
+
+Clock = Literal["system", "source"]
+"""Whose time it is: the system's, or that of data which live in years of their own."""
 
 
 class SourceError(ValueError):
@@ -18,7 +21,7 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """How a source's models are judged: which campaign tests them, which ones are locked away, what a leak looks like."""
+    """How a source's models are judged: on which campaign, without which ones, and what a leak looks like."""
 
     test_campaign: int
     locked_from: date
@@ -34,13 +37,16 @@ class Source(Protocol):
     """A grocer's systems, read week by week."""
 
     name: str
-    calendar: Calendar
     currency: str
-    clock: str
-    """`system`, or `source` where the data live in years of their own."""
+    clock: Clock
     assumptions: Mapping[str, str]
     """Named assumptions that stand in for what the source does not tell."""
     plan: EvaluationPlan
+
+    @property
+    def calendar(self) -> Calendar:
+        """The weeks that it delivers, in the time zone of its stores; raises SourceError."""
+        ...
 
     def tables(self) -> tuple[str, ...]:
         """Names of the tables that it delivers, referenced tables first."""

