@@ -18,7 +18,7 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 export BENTOML_DO_NOT_TRACK := True
 export DO_NOT_TRACK := true
 
-.PHONY: help run test test-template dev serve evaluate check format lock
+.PHONY: help run test dev serve evaluate check format lock
 
 help: ## Print these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +29,11 @@ run: .venv/ready ## Set up, then the whole pipeline: land, validate, train, deci
 test: .venv/ready ## Run the tests
 	@$(BIN)/python -m pytest
 
+# template:start
+.PHONY: test-template
 test-template: .venv/ready ## Bake this repository as a template under another name and check the bake
 	@$(BIN)/python -m pytest -p no:cacheprovider tests/test_template.py --template
+# template:end
 
 dev: .venv/ready ## Dagster on port 3001 and MLflow on port 5000
 	@$(BIN)/python -m coupon_pipeline dev

@@ -39,7 +39,8 @@ class Digests:
         contract = reader.load(table)
         referenced = sorted({target.split(".")[0] for target in contract.references.values()})
         keys = [[name, self._up_to(name, week)] for name in referenced]
-        return fingerprint(self._input("raw", table, week), contract.digest, keys, code_of("coupon_pipeline.contracts"))
+        code = code_of("coupon_pipeline.contracts")
+        return fingerprint(self._input("raw", table, week), contract.digest, keys, code)
 
     def candidates(self, week: str) -> str:
         """What a cycle's candidates are made from."""
@@ -47,7 +48,8 @@ class Digests:
 
     def features(self, week: str) -> str:
         """What a cycle's features are made from."""
-        return fingerprint(self.candidates(week), REDEMPTION.hash, code_of("coupon_pipeline.features"))
+        code = code_of("coupon_pipeline.features")
+        return fingerprint(self.candidates(week), REDEMPTION.hash, code)
 
     def decisions(self, week: str, model_digest: str) -> str:
         """What a cycle's decisions are made from."""
@@ -55,7 +57,8 @@ class Digests:
 
     def snapshot(self, week: str, model_digest: str) -> str:
         """What a cycle's bundle is made from."""
-        return fingerprint(self.decisions(week, model_digest), code_of("coupon_pipeline.snapshot", "assets.snapshot"))
+        code = code_of("coupon_pipeline.snapshot", "assets.snapshot")
+        return fingerprint(self.decisions(week, model_digest), code)
 
     def _from_clean(self, week: str, code: str) -> str:
         return fingerprint([[table, self._up_to(table, week)] for table in INPUTS], code)

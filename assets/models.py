@@ -60,7 +60,7 @@ def redemption_model(graph: Graph) -> dg.AssetsDefinition:
         with plain_failures():
             store, registry = pipeline.store, Registry(pipeline.settings)
             parts = training.development_split(store, pipeline.plan)
-            tags = {"dagster_run": context.run_id}
+            tags = {"dagster_run": context.run.run_id}
             trained, report = training.train(store, registry, parts, REDEMPTION, pipeline.recipe, tags)
             plots = Path(registry.download(trained.run_id, store.root / "models" / "plots"))
         return dg.MaterializeResult(

@@ -17,10 +17,9 @@ WEEKLY = ("landing", "contracts", "features", "coupons", "serving")
 """Groups of a cycle, in the order in which they run."""
 
 
-def build(settings: Settings) -> dg.Definitions:
+def build(pipeline: Pipeline) -> dg.Definitions:
     """The definitions of one source's pipeline."""
-    pipeline = Pipeline(settings)
-    graph = Graph(settings.source, dg.StaticPartitionsDefinition(list(pipeline.source.calendar.weeks)))
+    graph = Graph(pipeline.source.name, dg.StaticPartitionsDefinition(list(pipeline.source.calendar.weeks)))
     with warnings.catch_warnings():
         # A range of weeks in one run needs a backfill policy, which Dagster calls beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -46,7 +45,7 @@ def build(settings: Settings) -> dg.Definitions:
         ],
         resources={"pipeline": pipeline, "io_manager": ParquetInputs(pipeline)},
         executor=dg.in_process_executor
-        if settings.executor == "in_process"
+        if pipeline.settings.executor == "in_process"
         else dg.multiprocess_executor.configured({"max_concurrent": 2}),
     )
 
@@ -65,4 +64,4 @@ def _assets(graph: Graph, tables: tuple[str, ...]) -> list[dg.AssetsDefinition]:
     ]
 
 
-defs = build(Settings())
+defs = build(Pipeline(Settings()))

@@ -95,4 +95,5 @@ def digest_of(store: Store, campaign: Campaign, features: FeatureSet) -> str:
     """What a campaign's rows are made from: clean weeks up to its close, features and code."""
     weeks = store.calendar.known_before(closes_at(store, campaign))
     inputs = [[table, week, store.digest("clean", table, week)] for table in INPUTS for week in weeks]
-    return fingerprint(inputs, features.hash, str(campaign), code_of("coupon_pipeline.features", "models.dataset"))
+    code = code_of("coupon_pipeline.features", "models.dataset")
+    return fingerprint(inputs, features.hash, str(campaign), code)

@@ -62,6 +62,8 @@ def _bind(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # From here on a caller waits for the application instead of being refused.
+        listening.listen()
     except OSError as error:
         listening.close()
         if error.errno != errno.EADDRINUSE:

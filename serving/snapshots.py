@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from coupon_pipeline.clock import BusinessClock
-from coupon_pipeline.snapshot.bundle import BadBundleError, Bundle, current_version, open_version
+from coupon_pipeline.snapshot.bundle import (
+    BadBundleError,
+    Bundle,
+    current_version,
+    open_version,
+)
 
 POLL_SECONDS: Final = 1.0
 VARIABLE: Final = "COUPON_BUNDLES"

@@ -38,7 +38,8 @@ def stale_tables(pipeline: Pipeline, weeks: Sequence[str], force: bool = False) 
 
 
 def _is_stale(digests: Digests, table: str, week: str) -> bool:
-    expected = {"raw": digests.raw(table, week), "clean": digests.clean(table, week)}
+    validated = digests.clean(table, week)
+    expected = {"raw": digests.raw(table, week), "clean": validated, "quarantine": validated}
     return any(digests.found(layer, table, week) != digest for layer, digest in expected.items())
 
 

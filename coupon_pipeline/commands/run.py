@@ -31,7 +31,7 @@ def run(settings: Settings, instance: dg.DagsterInstance, console: Console, forc
     pipeline = Pipeline(settings)
     check_writable(settings.data)
     sweep(settings.data)
-    jobs = Jobs(build(settings), instance, console)
+    jobs = Jobs(build(pipeline), instance, console)
     *past, last = pipeline.source.calendar.weeks
 
     backfill = stale_tables(pipeline, past, force)

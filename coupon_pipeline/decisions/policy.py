@@ -28,7 +28,11 @@ class Terms:
 
     def version(self, feature_hash: str, model_digest: str) -> str:
         """Digest of all that decides, given the data: terms, features, model and code."""
-        code = code_of("coupon_pipeline.decisions", "coupon_pipeline.snapshot.rank", "coupon_pipeline.snapshot.value")
+        code = code_of(
+            "coupon_pipeline.decisions",
+            "coupon_pipeline.snapshot.rank",
+            "coupon_pipeline.snapshot.value",
+        )
         return fingerprint(POLICY, OBJECTIVE, asdict(self), feature_hash, model_digest, code)[:12]
 
 

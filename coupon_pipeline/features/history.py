@@ -17,8 +17,12 @@ RECENT = 91
 
 
 def attach(table: ibis.Table, part: ibis.Table, *keys: str) -> ibis.Table:
-    """`table` with the columns of `part`, null where its keys have no row there."""
-    return table.left_join(part, list(keys)).drop(*(f"{key}_right" for key in keys))
+    """`table` with the columns of `part`, null where its keys have no row there.
+
+    The keys of `part` stay, under names of their own: without a projection in between, Ibis compiles a row of these as
+    one join, at half the cost.
+    """
+    return table.left_join(part, list(keys), rname=f"_{len(table.columns)}_{{name}}")
 
 
 class History:
@@ -34,7 +38,7 @@ class History:
     def age(self, instant: types.TimestampValue) -> ibis.Value:
         """Whole days from a timestamp to the as-of instant; 0 within the last 24 hours."""
         now = int(self.as_of.instant.replace(tzinfo=UTC).timestamp())
-        return ((ibis.literal(now) - instant.epoch_seconds()) / DAY_SECONDS).floor().cast("int64")
+        return ((now - instant.epoch_seconds()) / DAY_SECONDS).floor().cast("int64")
 
     @cached_property
     def lines(self) -> ibis.Table:

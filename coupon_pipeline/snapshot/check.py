@@ -8,7 +8,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from coupon_pipeline.snapshot.content import ARRAYS, TREES, BundleContent, Clock, Objective
+from coupon_pipeline.snapshot.content import (
+    ARRAYS,
+    TREES,
+    BundleContent,
+    Clock,
+    Objective,
+)
 from coupon_pipeline.snapshot.trees import MISSING_NAN, Trees
 
 

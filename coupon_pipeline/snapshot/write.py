@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from coupon_pipeline.files import sync, write_text
-from coupon_pipeline.snapshot.bundle import FORMAT, VERSION, BadBundleError, open_version, verify_files
+from coupon_pipeline.snapshot.bundle import (
+    FORMAT,
+    VERSION,
+    BadBundleError,
+    current_version,
+    open_bundle,
+    open_version,
+    verify_files,
+)
 from coupon_pipeline.snapshot.check import check
 from coupon_pipeline.snapshot.content import BundleContent
 from coupon_pipeline.snapshot.encoding import encode, to_json, version_of
@@ -18,7 +26,7 @@ KEPT: Final = 3
 
 
 def write(root: Path, content: BundleContent) -> str:
-    """Publish `content` under `root` and make it current; returns its version.
+    """Publish `content` under `root` and make it current, unless a later cycle already is; returns its version.
 
     Publishing the same content again changes no byte of it; a damaged folder of that version gives way to a fresh one.
     Raises ValueError, naming the field, for content that does not fit together, and BadBundleError if the written
@@ -32,9 +40,18 @@ def write(root: Path, content: BundleContent) -> str:
         files["manifest.json"] = to_json({"format": FORMAT, "version": version, "files": digests})
         _place(root, version, files)
     open_version(root, version)
-    write_text(root / "current.json", to_json({"version": version}).decode())
-    _prune(root, version)
+    if not _is_superseded(root, content.week):
+        write_text(root / "current.json", to_json({"version": version}).decode())
+    _prune(root, current_version(root))
     return version
+
+
+def _is_superseded(root: Path, week: str) -> bool:
+    """Whether the current version is whole and of a later cycle: deciding an old week again must not bring it back."""
+    try:
+        return open_bundle(root).content.week > week
+    except BadBundleError:
+        return False
 
 
 def _is_whole(folder: Path, version: str) -> bool:

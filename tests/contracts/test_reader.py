@@ -129,7 +129,8 @@ def test_the_digest_follows_the_bytes_of_the_file(tmp_path: Path) -> None:
 
 def test_reading_contracts_loads_no_heavy_library() -> None:
     script = (
-        "import sys; from coupon_pipeline.contracts import reader; [reader.load(name) for name in reader.names()]; "
+        "import sys; from coupon_pipeline.contracts import reader; "
+        "[reader.load(name) for name in reader.names()]; "
         "print(sorted({'pandas', 'great_expectations', 'pydantic', 'duckdb'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -10,7 +10,13 @@ from hypothesis import given, settings
 
 from tests.evaluation.campaigns import Campaign, campaigns, random_campaign
 
-from coupon_pipeline.evaluation.bootstrap import METRICS, Interval, household_repeats, lower_bound, paired
+from coupon_pipeline.evaluation.bootstrap import (
+    METRICS,
+    Interval,
+    household_repeats,
+    lower_bound,
+    paired,
+)
 from coupon_pipeline.evaluation.pairs import Pairs
 from coupon_pipeline.evaluation.ranking import metrics
 

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from models.bag import merge
 from tests.snapshot.factory import booster
 
-from coupon_pipeline.snapshot.trees import CELLS, UnsupportedModelError, parse, probability
+from coupon_pipeline.snapshot.trees import (
+    CELLS,
+    UnsupportedModelError,
+    parse,
+    probability,
+)
 
 NASTY = np.array(
     [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-36, -1e-35, float(np.float32(1e-35)), 2e-35, 5e-324, 1e300, -1e308, 1.0]

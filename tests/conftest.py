@@ -1,0 +1,66 @@
+"""Fixtures that several folders share: the real slice, and one whole run of the pipeline on it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from rich.console import Console
+
+from assets.pipeline import Pipeline
+from tests.slice import write_slice
+
+from coupon_pipeline.commands.run import run
+from coupon_pipeline.settings import Settings
+
+
+# template:start
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--template`, which `make test-template` gives."""
+    parser.addoption("--template", action="store_true", help="also run the long tests of the template")
+
+
+# template:end
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep the tests of one whole run in one process, so that it runs once."""
+    if "loop" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.xdist_group("loop"))
+
+
+@pytest.fixture(scope="session")
+def slice_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The eight files of a small real slice of Complete Journey."""
+    return write_slice(tmp_path_factory.mktemp("complete-journey"))
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A pipeline that has run from landing to snapshot, and what it printed."""
+
+    pipeline: Pipeline
+    printed: str
+
+    @property
+    def last(self) -> str:
+        """The week of the cycle that was decided."""
+        return self.pipeline.source.calendar.weeks[-1]
+
+    def run_again(self) -> int:
+        """Run the pipeline once more; returns how many jobs that took."""
+        with dg.DagsterInstance.ephemeral() as instance:
+            run(self.pipeline.settings, instance, Console(file=io.StringIO()))
+            return len(instance.get_runs())
+
+
+@pytest.fixture(scope="session")
+def loop(slice_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Loop:
+    """One whole run of the real pipeline on the slice."""
+    settings = Settings(data=tmp_path_factory.mktemp("loop") / "data", complete_journey=slice_folder)
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        patch.chdir(settings.data.parent)
+        run(settings, instance, Console(file=printed, width=160))
+    return Loop(Pipeline(settings), printed.getvalue())
