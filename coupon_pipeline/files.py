@@ -48,10 +48,18 @@ def sync(path: Path) -> None:
 
 def sweep(root: Path) -> int:
     """Remove temporaries that killed processes left over an hour ago; returns how many."""
-    old = [path for path in root.rglob(".*.tmp") if time.time() - path.stat().st_mtime > STALE_SECONDS]
+    old = [path for path in root.rglob(".*.tmp") if path.is_file() and _age(path) > STALE_SECONDS]
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written; 0 for one that its writer has just renamed away."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def sha256_of(path: Path) -> str:

@@ -15,7 +15,7 @@ def merge(texts: Sequence[str], offset: float) -> str:
 
     `texts` are the texts of boosters with the same features (`Booster.model_to_string()`). The trees are concatenated,
     their leaf values divided by the size of the bag, and the offset is added once, to the leaves of the first tree.
-    Raises ValueError if the bag is empty or its members differ in anything but their trees.
+    Raises ValueError if the bag is empty, a text is truncated, or its members differ in anything but their trees.
     """
     parts = [_split(text) for text in texts]
     if not parts or any(_shared(head) != _shared(parts[0][0]) for head, _, _ in parts):
@@ -29,6 +29,8 @@ def merge(texts: Sequence[str], offset: float) -> str:
 
 def _split(text: str) -> tuple[str, list[str], str]:
     body, end, tail = text.partition(_END)
+    if not end:
+        raise ValueError(f"not a whole LightGBM model: {_END.strip()!r} is missing")
     head, *trees = _TREE.split(body)
     return head, trees, end + tail
 

@@ -48,6 +48,12 @@ class Recipe:
     negative_share: float = 0.05
     """Share of the negatives that each booster sees; the odds are put back afterwards."""
 
+    def __post_init__(self) -> None:
+        if self.boosters < 1 or self.rounds < 1 or not 0 < self.negative_share <= 1:
+            raise ValueError(
+                f"{self}: boosters and rounds must be at least 1, negative_share must lie above 0 and at most at 1"
+            )
+
 
 def matrix(rows: pa.Table, features: FeatureSet) -> np.ndarray:
     """Features of rows as float64 [n, F] in model order, nulls as NaN."""

@@ -98,8 +98,9 @@ class Registry:
         version = str(info.registered_model_version)
         for key, value in marks.items():
             self.client.set_model_version_tag(self.name, version, key, value)
+        entry = self.entry(version)
         self.client.set_registered_model_alias(self.name, "challenger", version)
-        return self.entry(version)
+        return entry
 
     def tag(self, version: str, tags: Mapping[str, str]) -> None:
         """Write tags on a version."""
@@ -107,10 +108,11 @@ class Registry:
             self.client.set_model_version_tag(self.name, version, key, value)
 
     def promote(self, version: str) -> None:
-        """Make a version the champion; the one before stays reachable as previous."""
+        """Make a version the champion; the one before stays reachable as previous. Raises RegistryError as `entry`."""
         current = self._aliases().get("champion")
         if current == version:
             return
+        self.entry(version)
         if current is not None:
             self.client.set_registered_model_alias(self.name, "previous", current)
         self.client.set_registered_model_alias(self.name, "champion", version)
@@ -123,8 +125,12 @@ class Registry:
     def entry(self, version: str) -> Entry:
         """A version with its text; raises RegistryError unless the text is the one that was registered."""
         import mlflow
+        from mlflow.exceptions import MlflowException
 
-        found = self.client.get_model_version(self.name, version)
+        try:
+            found = self.client.get_model_version(self.name, version)
+        except MlflowException as error:
+            raise RegistryError(f"{self.name} has no version {version}: {error.message}") from error
         with tempfile.TemporaryDirectory() as folder:
             # With a local store, a download without a destination hands out the live folder of the registry.
             path = mlflow.artifacts.download_artifacts(f"models:/{self.name}/{version}", dst_path=folder)

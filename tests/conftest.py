@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from rich.console import Console
+from xdist.scheduler import LoadScopeScheduling
 
 from assets.pipeline import Pipeline
 from tests.slice import write_slice
@@ -24,10 +26,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 # template:end
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep the tests of one whole run in one process, so that it runs once."""
-    if "loop" in getattr(item, "fixturenames", ()):
-        item.add_marker(pytest.mark.xdist_group("loop"))
+TOGETHER = ("tests/journeys/", "tests/models/test_registry.py")
+"""Tests that share something costly, such as one whole run, and so stay in one process."""
+
+
+class SharedTogether(LoadScopeScheduling):
+    """Spreads tests over processes one by one, but those of TOGETHER as one block each."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((path for path in TOGETHER if nodeid.startswith(path)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Let pytest-xdist use the scheduling above."""
+    return SharedTogether(config, log)
 
 
 @pytest.fixture(scope="session")

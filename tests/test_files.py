@@ -77,12 +77,11 @@ def test_the_old_file_stays_in_place_until_the_block_ends(tmp_path: Path) -> Non
     assert path.read_text() == "new"
 
 
-def test_an_error_in_the_block_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
+def test_an_error_while_writing_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
     path = tmp_path / "name"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="half way"), replacing(path) as temporary:
-        temporary.write_text("new")
-        raise RuntimeError("half way")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "new, then a lone surrogate: \ud800")
     assert path.read_text() == "old"
     assert temporaries(tmp_path) == []
 

@@ -30,10 +30,13 @@ def allocate(
 
     Rows `offsets[h]:offsets[h + 1]` of `value`, `cost_cents` (both float64 [n], cost > 0) and `tie` (int64 [n]) belong
     to household h. Spending falls as the price rises; at the best ratio of value to cost nothing is worth its price.
-    Raises ValueError for a negative budget or a cost that is not positive.
+    Pairs whose ratios tie at that
+    price are all left out. Raises ValueError for a negative budget, a cost that is not positive, a value not finite.
     """
-    if budget_cents < 0 or (cost_cents <= 0).any():
-        raise ValueError(f"the budget ({budget_cents} cents) must not be negative, each expected cost must be positive")
+    if not (budget_cents >= 0 and (cost_cents > 0).all() and np.isfinite(value).all()):
+        raise ValueError(
+            f"the budget ({budget_cents} cents) must not be negative, each expected cost must be positive, each value finite"
+        )
 
     def at(price: float) -> Allocation:
         chosen = rank_all(offsets, value, cost_cents, price, limit, tie)

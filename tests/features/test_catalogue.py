@@ -6,11 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.dataset import offered
-from tests.conftest import Loop
-
 from coupon_pipeline.features import coupon, household, pair
-from coupon_pipeline.features.compute import blocks
 from coupon_pipeline.features.feature import Feature, FeatureSet
 from coupon_pipeline.features.sets import REDEMPTION
 
@@ -27,16 +23,6 @@ def test_every_feature_says_what_it_is_in_which_unit_and_window_and_what_null_me
         assert feature.unit, feature.name
         assert feature.window, feature.name
         assert feature.null, feature.name
-
-
-def test_a_feature_that_is_never_null_never_is(loop: Loop) -> None:
-    store = loop.pipeline.store
-    as_of = store.as_of(store.calendar.decision_time(loop.last))
-    found = blocks(as_of, offered(as_of, 14), REDEMPTION)
-    for feature in REDEMPTION.features:
-        table = {"household": found.households, "coupon": found.coupons, "pair": found.pairs}[feature.family]
-        if feature.null == "never null":
-            assert table[feature.name].null_count == 0, feature.name
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"window": "7 days"}, {"null": "0"}, {"name": "household__other"}])

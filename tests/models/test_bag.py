@@ -115,3 +115,8 @@ def test_an_empty_bag_is_refused() -> None:
 def test_members_that_differ_in_more_than_their_trees_are_refused(stranger: lgb.Booster) -> None:
     with pytest.raises(ValueError, match="trained on the same features"):
         merge([booster(1).model_to_string(), stranger.model_to_string()], 0.0)
+
+
+def test_a_truncated_model_is_refused() -> None:
+    with pytest.raises(ValueError, match="end of trees"):
+        merge(["tree\nversion=v4\n"], 0.0)

@@ -149,3 +149,9 @@ def test_labels_that_teach_nothing_are_refused(values: list[int | None], found: 
 def test_a_model_of_other_features_is_refused(other: FeatureSet) -> None:
     with pytest.raises(TrainingError, match=f"other features than the set '{other.name}'"):
         load(text(), other)
+
+
+@pytest.mark.parametrize("wrong", [{"boosters": 0}, {"rounds": 0}, {"negative_share": 0.0}, {"negative_share": 5.0}])
+def test_a_recipe_that_cannot_be_followed_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="negative_share must lie above 0"):
+        Recipe(**wrong)  # ty: ignore[invalid-argument-type]

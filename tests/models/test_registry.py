@@ -22,9 +22,6 @@ from tests.models.rows import SMALL, offered
 from coupon_pipeline.features.feature import FeatureSet
 from coupon_pipeline.settings import Settings
 
-# One worker, so that the store is migrated once.
-pytestmark = pytest.mark.xdist_group("mlflow")
-
 ROWS = offered(households=60, coupons=20, intercept=-2).rows
 
 
@@ -123,6 +120,14 @@ def test_promoting_the_champion_again_keeps_the_previous_one(registry: Registry,
     for version in (first.version, second.version, second.version):
         registry.promote(version)
     assert aliases(registry)["previous"] == first.version
+
+
+def test_promoting_a_version_that_does_not_exist_moves_no_alias(registry: Registry, log: Callable[..., Entry]) -> None:
+    registry.promote(log().version)
+    before = aliases(registry)
+    with pytest.raises(RegistryError, match="has no version 99"):
+        registry.promote("99")
+    assert aliases(registry) == before
 
 
 def test_the_version_and_its_run_carry_digest_and_features(registry: Registry, log: Callable[..., Entry]) -> None:

