@@ -123,7 +123,8 @@ def _models(pipeline: Pipeline) -> Table:
     table = Table("model", title=title, title_justify="left", box=None, padding=(0, 2))
     columns = (*METRICS, "predicted_over_observed")
     for name in columns:
-        table.add_column(name, justify="right")
+        # The longest name takes two lines, so that the table keeps within 80 columns.
+        table.add_column(name.replace("_over_", "\n/ "), justify="right")
     for model, found in metrics.items():
         table.add_row(model, *(f"{found[name]:.4f}" if name in found else "" for name in columns))
     return table

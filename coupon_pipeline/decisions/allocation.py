@@ -35,7 +35,8 @@ def allocate(
     """
     if not (budget_cents >= 0 and (cost_cents > 0).all() and np.isfinite(value).all()):
         raise ValueError(
-            f"the budget ({budget_cents} cents) must not be negative, each expected cost positive, each value finite"
+            f"the budget ({budget_cents} cents) must not be negative, "
+            "each expected cost must be positive and each value finite"
         )
 
     def at(price: float) -> Allocation:

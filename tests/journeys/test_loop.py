@@ -57,7 +57,7 @@ def test_only_the_known_dirt_is_quarantined(loop: Loop, slice_folder: Path) -> N
 def test_what_was_printed_names_rows_model_cost_and_the_next_command(loop: Loop) -> None:
     for text in (
         "quarantined",
-        "predicted_over_observed",
+        "/ observed",
         "expected cost",
         "peak memory",
         "assumed_consent",
