@@ -18,14 +18,6 @@ from tests.slice import write_slice
 from coupon_pipeline.commands.run import run
 from coupon_pipeline.settings import Settings
 
-
-# template:start
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--template`, which `make test-template` gives."""
-    parser.addoption("--template", action="store_true", help="also run the long tests of the template")
-
-
-# template:end
 TOGETHER = ("tests/journeys/", "tests/models/test_registry.py")
 """Tests that share something costly, such as one whole run, and so stay in one process."""
 
@@ -42,6 +34,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return SharedTogether(config, log)
 
 
+# template:start
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--template`, which `make test-template` gives."""
+    parser.addoption("--template", action="store_true", help="also run the long tests of the template")
+
+
+# template:end
 @pytest.fixture(scope="session")
 def slice_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The eight files of a small real slice of Complete Journey."""

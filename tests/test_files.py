@@ -13,7 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from coupon_pipeline.files import STALE_SECONDS, check_writable, replacing, sha256_of, sweep, write_text
+from coupon_pipeline.files import (
+    STALE_SECONDS,
+    check_writable,
+    replacing,
+    sha256_of,
+    sweep,
+    write_text,
+)
 
 ROOT = Path(__file__).parents[1]
 SIZE = 300_000

@@ -48,10 +48,14 @@ def test_days_and_paths_count_by_their_text() -> None:
 def test_another_process_gives_the_same_digests() -> None:
     code = (
         "from coupon_pipeline.fingerprints import code_of, fingerprint\n"
-        "print(fingerprint({'b': 1, 'a': [None, 'ü']}), code_of('coupon_pipeline.sources'))"
+        "print(fingerprint({'b': 1, 'a': [None, 'ü']}),"
+        " code_of('coupon_pipeline.sources'))"
     )
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    expected = [fingerprint({"a": [None, "ü"], "b": 1}), code_of("coupon_pipeline.sources")]
+    expected = [
+        fingerprint({"a": [None, "ü"], "b": 1}),
+        code_of("coupon_pipeline.sources"),
+    ]
     assert found.stdout.split() == expected
 
 

@@ -14,7 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coupon_pipeline.sources.complete_journey.source import COLUMNS, READS, CompleteJourney
+from coupon_pipeline.sources.complete_journey.source import (
+    COLUMNS,
+    READS,
+    CompleteJourney,
+)
 from coupon_pipeline.sources.source import SourceError
 from coupon_pipeline.weeks import UnknownWeekError
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from coupon_pipeline.sources.complete_journey.upc import CENTS_OFF, FREE_ITEM, value_codes
+from coupon_pipeline.sources.complete_journey.upc import (
+    CENTS_OFF,
+    FREE_ITEM,
+    value_codes,
+)
 
 ROWS = {row["code"]: row for row in value_codes().to_pylist()}
 
