@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import dagster as dg
 from rich.console import Console
 
+from coupon_pipeline.commands.orphans import end_orphans
 from coupon_pipeline.ports import check_free
 from coupon_pipeline.settings import Settings
 
@@ -22,7 +27,10 @@ def dev(settings: Settings, console: Console) -> None:
     for port in (DAGSTER_PORT, MLFLOW_PORT):
         check_free(port)
     Path(settings.data / "mlflow").mkdir(parents=True, exist_ok=True)
-    servers = [subprocess.Popen(command) for command in commands(settings)]
+    with dg.DagsterInstance.from_config(str(Path.cwd())) as instance:
+        end_orphans(instance, untagged=True)
+    # In sessions of their own, so that Ctrl-C reaches them once, from here.
+    servers = [subprocess.Popen(command, start_new_session=True) for command in commands(settings)]
     console.print(
         f"Dagster: http://127.0.0.1:{DAGSTER_PORT}   MLflow: http://127.0.0.1:{MLFLOW_PORT}   Ctrl-C ends both"
     )
@@ -33,10 +41,18 @@ def dev(settings: Settings, console: Console) -> None:
     except KeyboardInterrupt:
         console.print("stopping")
     finally:
-        for server in servers:
-            server.terminate()
-        for server in servers:
+        stop(servers)
+
+
+def stop(servers: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End servers as Ctrl-C would, and what is left of them after the grace period by force."""
+    for server in servers:
+        server.send_signal(signal.SIGINT)
+    for server in servers:
+        with suppress(subprocess.TimeoutExpired):
             server.wait(GRACE_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
 
 
 def commands(settings: Settings) -> list[list[str]]:

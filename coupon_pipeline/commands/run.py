@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from assets.pipeline import Pipeline
 
+from coupon_pipeline.commands.orphans import end_orphans, own_process
 from coupon_pipeline.commands.plan import cycle_is_stale, model_is_stale, stale_tables
 from coupon_pipeline.commands.progress import QUIET, shown
 from coupon_pipeline.commands.summary import Usage, print_summary
@@ -31,6 +33,7 @@ def run(settings: Settings, instance: dg.DagsterInstance, console: Console, forc
     pipeline = Pipeline(settings)
     check_writable(settings.data)
     sweep(settings.data)
+    end_orphans(instance)
     jobs = Jobs(build(pipeline), instance, console)
     *past, last = pipeline.source.calendar.weeks
 
@@ -69,13 +72,18 @@ class Jobs:
         self.instance = instance
         self.console = console
 
-    def execute(self, name: str, **options: Any) -> None:
+    def execute(self, name: str, tags: Mapping[str, str] | None = None, **options: Any) -> None:
         """Run a job to its end; raises FailedRunError with what the first failed asset said."""
         run_id = str(uuid4())
         job = self.definitions.resolve_job_def(name)
         with shown(self.console, self.instance, run_id):
             result = job.execute_in_process(
-                instance=self.instance, run_id=run_id, raise_on_error=False, run_config=dict(QUIET), **options
+                instance=self.instance,
+                run_id=run_id,
+                raise_on_error=False,
+                run_config=dict(QUIET),
+                tags={**own_process(), **(tags or {})},
+                **options,
             )
         if not result.success:
             raise FailedRunError(failure_of(result))
