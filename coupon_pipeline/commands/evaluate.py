@@ -65,19 +65,16 @@ def outcomes_of(pipeline: Pipeline, test: pa.Table, probabilities: list[np.ndarr
     reports = [measure(test, probability) for probability in probabilities]
     affinity = reports[0].metrics["affinity"]
     means = {name: float(np.mean([r.of_model[name] for r in reports])) for name in reports[0].of_model}
-    outcomes = [Outcome(name, value, baseline=affinity.get(name)) for name, value in means.items()]
+    plan, (low, high) = pipeline.plan, CALIBRATION
+    floors = {**plan.at_least, "predicted_over_observed": low} if with_bars else {}
+    outcomes = [
+        Outcome(name, value, "", affinity.get(name), ">=" if name in floors else None, floors.get(name))
+        for name, value in means.items()
+    ]
     if not with_bars:
         return outcomes
-    plan = pipeline.plan
-    outcomes += [Outcome(name, means[name], "", affinity[name], ">=", bar) for name, bar in plan.at_least.items()]
-    ratio = means["predicted_over_observed"]
-    outcomes += [
-        Outcome("predicted_over_observed", ratio, "", None, op, bar)
-        for op, bar in zip((">=", "<="), CALIBRATION, strict=True)
-    ]
-    return outcomes + [
-        Outcome(f"no leak: {name}", means[name], "", None, "<=", bar) for name, bar in plan.fail_above.items()
-    ]
+    ceilings = {"predicted_over_observed": high, **plan.fail_above}
+    return outcomes + [Outcome(name, means[name], "", None, "<=", bar) for name, bar in ceilings.items()]
 
 
 def write_scores(path: Path, pipeline: Pipeline, campaign: Campaign, test: pa.Table, probability: np.ndarray) -> None:
