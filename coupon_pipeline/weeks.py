@@ -13,11 +13,6 @@ class UnknownWeekError(ValueError):
     """A week that the source's calendar does not have."""
 
 
-def monday(day: date) -> date:
-    """The first day of the week that holds `day`."""
-    return day - timedelta(days=day.weekday())
-
-
 @dataclass(frozen=True)
 class Calendar:
     """The weeks of one source, named by their first day, in the time zone of its stores."""

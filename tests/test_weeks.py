@@ -9,18 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coupon_pipeline.weeks import WEEK, Calendar, UnknownWeekError, monday
+from coupon_pipeline.weeks import Calendar, UnknownWeekError
 
 YEAR = Calendar(date(2016, 12, 26), date(2017, 12, 25), "America/New_York")
 INSTANT = timedelta(microseconds=1)
 DAYS = st.dates(date(2000, 1, 1), date(2040, 12, 31))
-
-
-@given(day=DAYS)
-def test_a_week_starts_on_the_last_monday_up_to_the_day(day: date) -> None:
-    first = monday(day)
-    assert first.weekday() == 0
-    assert first <= day < first + WEEK
 
 
 def test_a_calendar_names_each_week_by_its_monday_oldest_first() -> None:

@@ -21,8 +21,6 @@ from coupon_pipeline.commands.outcome import Outcome, print_table, write_json
 from coupon_pipeline.features.sets import REDEMPTION
 from coupon_pipeline.files import replacing
 
-SEEDS = 3
-
 
 def evaluate(pipeline: Pipeline, campaign_id: int | None, seeds: int, scores: Path | None, console: Console) -> bool:
     """Print how the recipe does on a campaign, mean over seeds; returns whether every bar holds.

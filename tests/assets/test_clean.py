@@ -31,12 +31,13 @@ class CornerShop:
     calendar = CALENDAR
     nameless: set[str] = set()  # noqa: RUF012
     columnless: set[str] = set()  # noqa: RUF012
+    wider: set[str] = set()  # noqa: RUF012
 
     def tables(self) -> tuple[str, ...]:
         return ("stores",)
 
     def fingerprint(self, table: str, week: str) -> str:
-        return fingerprint(table, week, week in self.nameless, week in self.columnless)
+        return fingerprint(table, week, week in self.nameless, week in self.columnless, week in self.wider)
 
     def read(self, table: str, week: str) -> pa.Table:
         known_at: list[datetime] = [CALENDAR.opens_at(week)] * 2
@@ -49,6 +50,8 @@ class CornerShop:
                 "known_at": pa.array(known_at, pa.timestamp("us")),
             }
         )
+        if week in self.wider:
+            rows = rows.append_column("floor", pa.array([0, 1]))
         return rows.drop_columns(["region"]) if week in self.columnless else rows
 
 
@@ -58,7 +61,7 @@ class Shop:
     def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
         self.pipeline = Pipeline(Settings(data=folder))
         self.source = CornerShop()
-        self.source.nameless, self.source.columnless = set(), set()
+        self.source.nameless, self.source.columnless, self.source.wider = set(), set(), set()
         self.pipeline.__dict__["source"] = self.source
         self.instance = instance
 
@@ -139,6 +142,14 @@ def test_a_missing_column_blocks_and_is_named(shop: Shop) -> None:
     assert not schema.passed
     assert "region" in str(schema.metadata[LAST].value)
     assert shop.bytes_of("clean", LAST) is None
+
+
+def test_an_additional_column_is_told_and_blocks_nothing(shop: Shop) -> None:
+    shop.source.wider.add(LAST)
+    result = shop.backfill()
+    assert result.success
+    assert checks(result)["schema"].passed
+    assert "floor" not in shop.pipeline.store.read("clean", "stores", LAST).column_names
 
 
 def test_a_week_that_was_never_landed_is_one_plain_error(shop: Shop) -> None:
