@@ -98,7 +98,7 @@ def champion(graph: Graph) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(findings),
-                "champion": trained.version,
+                "champion": training.champion(registry, REDEMPTION).version,
                 "gates": dg.MetadataValue.md(gates_table(findings)),
             }
         )

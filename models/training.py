@@ -135,12 +135,15 @@ def gate(
 ) -> list[gates.Gate]:
     """Judge the registered model on the test campaign and promote it if every gate is passed.
 
-    The scores come from the stored artefact, so the gates see what would be served.
+    The scores come from the stored artefact, so the gates see what would be served. A model that is the champion byte
+    for byte has nothing to prove and changes nothing.
     """
-    challenger = registry.entry(trained.version)
+    challenger, current = registry.entry(trained.version), registry.champion()
+    if current is not None and current.digest == challenger.digest:
+        return [gates.Gate("same_model", True, f"the champion, version {current.version}, is the same model")]
     test = dataset.load(store, parts.test, features)
     probability = redemption.probabilities(redemption.load(challenger.text, features), test, features)
-    report = measure(test, probability, _rival_scores(registry, challenger, test, features))
+    report = measure(test, probability, _rival_scores(current, test, features))
     found = gates.judged(report, trained.training_positives, Canaries(plan.fail_above, plan.explain_above))
     registry.tag(
         trained.version, {f"gate.{g.name}": f"{'passed' if g.passed else 'failed'}: {g.finding}" for g in found}
@@ -150,12 +153,11 @@ def gate(
     return found
 
 
-def _rival_scores(registry: Registry, challenger: Entry, test: pa.Table, features: FeatureSet) -> np.ndarray | None:
-    """Scores of the champion, unless it is the challenger itself or sees other features."""
-    champion = registry.champion()
-    if champion is None or champion.version == challenger.version or champion.feature_hash != features.hash:
+def _rival_scores(current: Entry | None, test: pa.Table, features: FeatureSet) -> np.ndarray | None:
+    """Scores of the champion, if there is one that sees these features."""
+    if current is None or current.feature_hash != features.hash:
         return None
-    return redemption.probabilities(redemption.load(champion.text, features), test, features)
+    return redemption.probabilities(redemption.load(current.text, features), test, features)
 
 
 def refusal(trained: Trained, found: list[gates.Gate]) -> str:

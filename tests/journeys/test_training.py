@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models import dataset, training
 from models.campaigns import CampaignError, announced
+from models.registry import Registry
 from tests.conftest import Loop
 
 from coupon_pipeline.features.sets import REDEMPTION
@@ -78,6 +80,18 @@ def test_rows_follow_what_they_are_made_from(loop: Loop) -> None:
     finally:
         path.write_bytes(original)
     assert dataset.digest_of(store, campaign, REDEMPTION) == before
+
+
+def test_the_same_model_registered_again_does_not_become_the_champion(loop: Loop, tmp_path: Path) -> None:
+    registry, store = Registry(loop.pipeline.settings), loop.pipeline.store
+    champion = training.champion(registry, REDEMPTION)
+    example = np.zeros((2, len(REDEMPTION.names)))
+    again = registry.log(champion.text, REDEMPTION, example, {}, {}, {}, tmp_path)
+    trained = replace(training.last_trained(store), version=again.version)
+    parts = training.development_split(store, loop.pipeline.plan)
+    findings = training.gate(store, registry, parts, loop.pipeline.plan, REDEMPTION, trained)
+    assert [finding.name for finding in findings] == ["same_model"]
+    assert training.champion(registry, REDEMPTION).version == champion.version
 
 
 def test_a_training_from_the_same_rows_is_not_repeated(loop: Loop) -> None:
