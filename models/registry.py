@@ -52,13 +52,15 @@ class Registry:
     """One registered model per source in the MLflow store of the settings."""
 
     def __init__(self, settings: Settings) -> None:
+        # Read while mlflow is imported; a plain `dagster dev` has not set them.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
         from mlflow.utils.logging_utils import disable_logging
 
         # Both report every step: forty lines of migrations before the first result.
         disable_logging()
         logging.getLogger("alembic").setLevel(logging.ERROR)
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         Path(settings.data / "mlflow").mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(settings.mlflow_uri)
         self.name = f"{settings.source}-redemption"

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,6 @@ import pytest
 
 from models.registry import Registry
 from tests.conftest import Loop
-
-ROOT = Path(__file__).parents[2]
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -115,18 +110,6 @@ def test_deleted_weeks_come_back_byte_for_byte_and_a_further_run_does_nothing(
     assert loop.run_again() == 2
     assert digests(root) == before
     assert loop.run_again() == 0
-
-
-@pytest.fixture(scope="module")
-def service(loop: Loop) -> Iterator[str]:
-    """The address of the real service, in a process of its own."""
-    settings = loop.pipeline.settings
-    command = [sys.executable, "-c", "import sys; from pathlib import Path; from serving.run import serve; "]
-    command[-1] += "serve(Path(sys.argv[1]), port=0)"
-    with subprocess.Popen([*command, str(settings.bundles)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[0]
-        process.terminate()
 
 
 def ask(address: str, route: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,26 @@
+"""The real service, answering from the bundle of the whole run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Loop
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def service(loop: Loop) -> Iterator[str]:
+    """The address of the real service, in a process of its own."""
+    settings = loop.pipeline.settings
+    command = [sys.executable, "-c", "import sys; from pathlib import Path; from serving.run import serve; "]
+    command[-1] += "serve(Path(sys.argv[1]), port=0)"
+    with subprocess.Popen([*command, str(settings.bundles)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[0]
+        process.terminate()
