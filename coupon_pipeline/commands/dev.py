@@ -20,6 +20,7 @@ from coupon_pipeline.settings import Settings
 
 DAGSTER_PORT, MLFLOW_PORT = 3001, 5000
 GRACE_SECONDS = 15
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def dev(settings: Settings, console: Console) -> None:
@@ -29,12 +30,14 @@ def dev(settings: Settings, console: Console) -> None:
     Path(settings.data / "mlflow").mkdir(parents=True, exist_ok=True)
     with dg.DagsterInstance.from_config(str(Path.cwd())) as instance:
         end_orphans(instance, untagged=True)
+    for number in ENDING:
+        # A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that.
+        signal.signal(number, signal.default_int_handler)
     # In sessions of their own, so that Ctrl-C reaches them once, from here.
     servers = [subprocess.Popen(command, start_new_session=True) for command in commands(settings)]
     console.print(
         f"Dagster: http://127.0.0.1:{DAGSTER_PORT}   MLflow: http://127.0.0.1:{MLFLOW_PORT}   Ctrl-C ends both"
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         while all(server.poll() is None for server in servers):
             time.sleep(0.5)
@@ -46,6 +49,8 @@ def dev(settings: Settings, console: Console) -> None:
 
 def stop(servers: Sequence[subprocess.Popen[bytes]]) -> None:
     """End servers as Ctrl-C would, and what is left of them after the grace period by force."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
     for server in servers:
         server.send_signal(signal.SIGINT)
     for server in servers:
