@@ -99,9 +99,9 @@ def test_deleted_weeks_come_back_byte_for_byte_and_a_further_run_does_nothing(
     before = digests(root)
     weeks = loop.pipeline.source.calendar.weeks
     for layer, table, week in (
-        ("raw", "pos_transactions", weeks[5]),
+        ("raw", "pos_transactions", weeks[17]),
         ("clean", "coupon_products", weeks[18]),
-        ("quarantine", "pos_transactions", weeks[30]),
+        ("quarantine", "pos_transactions", weeks[19]),
         ("raw", "promotions", loop.last),
         ("features", "pair", loop.last),
         ("coupons", "coupon_assignments", loop.last),
