@@ -14,6 +14,7 @@ from rich.table import Table
 from coupon_pipeline.files import write_text
 
 OUT = Path("out")
+VERDICTS = {None: "", True: "[green]ok[/]", False: "[red]missed[/]"}
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,19 @@ def write_json(verb: str, outcomes: Sequence[Outcome], folder: Path = OUT) -> Pa
 def print_table(title: str, outcomes: Sequence[Outcome], console: Console) -> None:
     """Print the rows; columns that no row fills are left out."""
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2))
-    has_bar = any(outcome.bar is not None for outcome in outcomes)
-    for name in ("", "value", "unit", *(("baseline", "bar", "") if has_bar else ())):
+    columns = {
+        "": [outcome.name for outcome in outcomes],
+        "value": [shown(outcome.value) for outcome in outcomes],
+        "unit": [outcome.unit for outcome in outcomes],
+        "baseline": ["" if outcome.baseline is None else shown(outcome.baseline) for outcome in outcomes],
+        "bar": ["" if outcome.bar is None else f"{outcome.op} {shown(outcome.bar)}" for outcome in outcomes],
+        "verdict": [VERDICTS[outcome.passed] for outcome in outcomes],
+    }
+    filled = {name: cells for name, cells in columns.items() if any(cells)}
+    for name in filled:
         table.add_column(name, justify="right" if name in {"value", "baseline"} else "left")
-    for outcome in outcomes:
-        cells = [outcome.name, shown(outcome.value), outcome.unit]
-        if has_bar:
-            bar = "" if outcome.bar is None else f"{outcome.op} {shown(outcome.bar)}"
-            verdict = {None: "", True: "[green]ok[/]", False: "[red]missed[/]"}[outcome.passed]
-            cells += ["" if outcome.baseline is None else shown(outcome.baseline), bar, verdict]
-        table.add_row(*cells)
+    for row in zip(*filled.values(), strict=True):
+        table.add_row(*row)
     console.print(table)
 
 
