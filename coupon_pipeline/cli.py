@@ -66,6 +66,29 @@ def dev() -> None:
         run_servers(Settings(), console)
 
 
+@app.command()
+def simulate(
+    advance: Annotated[bool, typer.Option(help="Issue the last cycle's coupons and live one more week.")] = False,
+    serve: Annotated[bool, typer.Option(help="Serve the CRM's API on loopback.")] = False,
+    report: Annotated[bool, typer.Option(help="Compare the world with the real data of Complete Journey.")] = False,
+) -> None:
+    """Make the history of the simulated chain: 52 weeks, in the feeds of its systems."""
+    with plain_errors():
+        from coupon_pipeline.simulation import command
+
+        if report:
+            from coupon_pipeline.simulation.calibration.compare import compare
+
+            if not compare(console, Path("out")):
+                raise typer.Exit(1)
+        elif serve:
+            command.serve_crm(Console(stderr=True))
+        elif advance:
+            command.advance(console)
+        else:
+            command.simulate(console)
+
+
 @contextmanager
 def plain_errors(service: bool = False) -> Generator[None]:
     """End with one line and exit code 2 on errors that say what is wrong and what to do."""

@@ -1,0 +1,388 @@
+"""One week of the world: households shop, shelves serve, coupons are noticed, used or forgotten, stock is replenished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from coupon_pipeline.simulation import catalogue as catalogues
+from coupon_pipeline.simulation import market, population, prices, shelves, shopping, waves
+from coupon_pipeline.simulation.keys import stream, uniform
+from coupon_pipeline.simulation.shelves import Movements, Shelves
+from coupon_pipeline.simulation.spec import ChainSpec
+
+LAPSE, REVIVE = 0.012, 0.10
+"""Weekly chances that an active household goes quiet, and that a quiet one comes back."""
+SUBSTITUTE = 0.5
+"""Chance that a shopper who finds an empty shelf takes another product of the category."""
+RETURNED = 0.005
+"""Share of lines that come back in the week after."""
+LINES_EACH = 40
+ISSUE = np.dtype(
+    [
+        ("issue_id", np.int64),
+        ("household", np.int32),
+        ("week", np.int32),
+        ("coupon", np.int32),
+        ("noticed", np.bool_),
+        ("presents", np.bool_),
+        ("used", np.bool_),
+    ]
+)
+"""An issue: household position, week and position of its coupon's wave, and what becomes of it."""
+RETURN = np.dtype(
+    [
+        ("household", np.int32),
+        ("trip", np.int16),
+        ("number", np.int16),
+        ("store", np.int16),
+        ("category", np.int16),
+        ("product", np.int32),
+        ("quantity", np.int16),
+        ("regular", np.float64),
+        ("shelf", np.float64),
+    ]
+)
+"""A line that comes back, with the prices in cents at which it was bought."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The world at the start of a week; households [H], categories [C]."""
+
+    week: int
+    prices: prices.PriceState
+    shelves: Shelves
+    active: np.ndarray
+    """bool [H]: not in a quiet spell."""
+    stock: np.ndarray
+    """float32 [H, C]: home stock in days."""
+    favourite: np.ndarray
+    """int32 [H, C]: product that a household goes for."""
+    fatigue: np.ndarray
+    """float32 [H]: coupons noticed lately."""
+    issues: np.ndarray
+    """ISSUE: live coupons of earlier weeks."""
+    returns: np.ndarray
+    """RETURN: lines of the week before that come back in this one."""
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What happened in a week. Lines are those that the shelves served; prices float64 cents [Z, P]."""
+
+    week: int
+    lines: np.ndarray
+    regular: np.ndarray
+    shelf: np.ndarray
+    cost: np.ndarray
+    issues: np.ndarray
+    """ISSUE: all that were live in the week, `used` as of its end."""
+    returns: np.ndarray
+    """RETURN: lines that came back in the week."""
+    lost: int
+    """Lines that no shelf could serve."""
+    movements: Movements | None
+
+
+class World:
+    """All that stays as it is: people, products, tastes. One object may live many weeks and many fates."""
+
+    def __init__(self, spec: ChainSpec, threads: int = 2) -> None:
+        self.spec = spec
+        self.threads = threads
+        self.catalogue = catalogues.build(spec)
+        self._people: population.Population | None = None
+        self._appetite = np.empty((0, spec.categories), np.float32)
+        self._waves: dict[int, waves.Wave] = {}
+
+    @cached_property
+    def tastes(self) -> market.Tastes:
+        """Tastes of the segments."""
+        return market.tastes(self.spec, self.catalogue)
+
+    def people(self, size: int) -> population.Population:
+        """The first `size` households."""
+        if self._people is None or self._people.size != size:
+            self._people = population.build(self.spec, size, self.spec.stores)
+        return self._people
+
+    def appetite(self, size: int) -> np.ndarray:
+        """Rate of each household for each category, float32 [H, C]."""
+        known = len(self._appetite)
+        if known < size:
+            ids = np.arange(known + 1, size + 1)
+            more = [
+                np.exp(population.log_appetite(self.spec, part, self.spec.categories) + self.tastes.intercept)
+                for part in np.array_split(ids, max(1, len(ids) // self.spec.shard))
+            ]
+            self._appetite = np.concatenate([self._appetite, *more]).astype(np.float32)
+        return self._appetite[:size]
+
+    def wave(self, week: int) -> waves.Wave:
+        """The coupons that start in a week."""
+        if week not in self._waves:
+            self._waves[week] = waves.wave(self.spec, self.catalogue, week)
+        return self._waves[week]
+
+    def luck(self, name: str, week: int) -> np.uint64:
+        """The stream of a chance event in a week, in this replicate of the world."""
+        return stream(self.spec.seed, f"{name}/{week}/{self.spec.replicate}")
+
+    def begin(self) -> State:
+        """The state before the first week of the burn-in."""
+        spec, week = self.spec, -self.spec.burn_in_weeks
+        size = population.size_at(spec, week)
+        weights = self.tastes.regular / np.repeat(
+            self.tastes.regular_mass, np.diff(self.catalogue.starts), axis=1
+        )
+        # 1.08 baskets a week, 1.275 units a line.
+        baskets = 1.08 * spec.households * self.catalogue.penetration / (1 - self.catalogue.more) * 1.275
+        expected = weights.mean(axis=0) * baskets[self.catalogue.category]
+        stock, favourite = self._newcomers(0, size)
+        return State(
+            week=week,
+            prices=prices.start(spec, self.catalogue, week),
+            shelves=shelves.start(spec, self.catalogue, expected),
+            active=np.ones(size, np.bool_),
+            stock=stock,
+            favourite=favourite,
+            fatigue=np.zeros(size, np.float32),
+            issues=np.empty(0, ISSUE),
+            returns=np.empty(0, RETURN),
+        )
+
+    def _newcomers(self, known: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Home stock and favourites of households that were not there before."""
+        people = self.people(size)
+        ids = people.ids[known:, None]
+        categories = np.arange(self.spec.categories)[None, :]
+        u = uniform(stream(self.spec.seed, "first stock"), ids, categories)
+        stock = (u * self.catalogue.tau_days).astype(np.float32)
+        favourite = np.empty((size - known, self.spec.categories), np.int32)
+        u = uniform(stream(self.spec.seed, "first favourite"), ids, categories)
+        for segment in range(self.spec.segments):
+            of = np.flatnonzero(people.segment[known:] == segment)
+            totals = np.concatenate([[0.0], np.cumsum(self.tastes.regular[segment])])
+            low, high = totals[self.catalogue.starts[:-1]], totals[self.catalogue.starts[1:]]
+            found = np.searchsorted(totals, low + u[of] * (high - low), side="right") - 1
+            favourite[of] = np.clip(found, self.catalogue.starts[:-1], self.catalogue.starts[1:] - 1)
+        return stock, favourite
+
+    def grown(self, state: State) -> State:
+        """The state with the households that join in its week."""
+        size, known = population.size_at(self.spec, state.week), len(state.active)
+        if size <= known:
+            return state
+        stock, favourite = self._newcomers(known, size)
+        new = size - known
+        return replace(
+            state,
+            active=np.concatenate([state.active, np.ones(new, np.bool_)]),
+            stock=np.concatenate([state.stock, stock]),
+            favourite=np.concatenate([state.favourite, favourite]),
+            fatigue=np.concatenate([state.fatigue, np.zeros(new, np.float32)]),
+        )
+
+    def issued(self, week: int, issue_ids: np.ndarray, households: np.ndarray, coupons: np.ndarray) -> np.ndarray:
+        """Issues (ISSUE) of coupons of a week's wave (positions) to households (positions), with their private fate."""
+        found = np.zeros(len(issue_ids), ISSUE)
+        people = self.people(int(max(households.max(initial=-1) + 1, population.size_at(self.spec, week))))
+        keys = people.ids[households], self.wave(week).coupon_ids[coupons]
+        found["issue_id"], found["household"], found["coupon"], found["week"] = issue_ids, households, coupons, week
+        notice, till = (stream(self.spec.seed, f"{name}/{self.spec.replicate}") for name in ("notice", "till"))
+        found["noticed"] = uniform(notice, *keys) < people.awareness[households]
+        found["presents"] = uniform(till, *keys) < people.presents[households]
+        return found
+
+    def live(self, state: State, issues: np.ndarray, shelf_limits: bool = True) -> tuple[Lived, State]:
+        """Live one week from a state of `grown`, with the issues (ISSUE) that begin in it; state arrays are not changed."""
+        spec, week = self.spec, state.week
+        issues = np.concatenate([state.issues, issues])
+        issues = issues[np.lexsort([issues["issue_id"], issues["household"]])]
+        shelf = prices.promotion_prices(spec, state.prices.regular, state.prices.promoted[0], week)
+        running = market.cumulative(self.tastes, self.catalogue, state.prices.regular, shelf)
+        opening = state.shelves.on_hand
+        stocked, deliveries = shelves.receive(state.shelves, week)
+        setting = _Setting(self, state, issues, running)
+        lines = setting.wanted()
+        lines, lost = self._served(setting, lines, stocked.on_hand, week) if shelf_limits else (lines, 0)
+        used = lines["issue"][lines["issue"] >= 0]
+        issues["used"][used] = True
+        stock, favourite = state.stock.copy(), state.favourite.copy()
+        setting.absorb(lines, stock, favourite)
+        lived = Lived(
+            week, lines, state.prices.regular, shelf, state.prices.cost, issues, state.returns, lost, None
+        )
+        after = replace(
+            state,
+            week=week + 1,
+            prices=prices.advance(spec, self.catalogue, state.prices, week + 1),
+            active=self._spells(state, week),
+            stock=stock,
+            favourite=favourite,
+            fatigue=self._fatigue(state, issues, week),
+            issues=issues[issues["week"] > week - waves.LIFE_WEEKS + 1],
+            returns=self._coming_back(lived, week),
+        )
+        if not shelf_limits:
+            return lived, after
+        sold, returned = (_units(moved, opening.shape) for moved in (lines, state.returns))
+        closed, movements = shelves.close(
+            spec, self.catalogue, stocked, deliveries, opening, sold, returned, lived.cost[0], week
+        )
+        return replace(lived, movements=movements), replace(after, shelves=closed)
+
+    def _coming_back(self, lived: Lived, week: int) -> np.ndarray:
+        lines = lived.lines
+        keys = self.people(population.size_at(self.spec, week)).ids[lines["household"]]
+        u = uniform(self.luck("return", week), keys, lines["trip"] * 8 + lines["number"], lines["category"])
+        lines = lines[(u < RETURNED) & (lines["issue"] < 0)]
+        found = np.empty(len(lines), RETURN)
+        for name in ("household", "trip", "number", "store", "category", "product", "quantity"):
+            found[name] = lines[name]
+        zone = self.catalogue.store_zone[lines["store"]]
+        found["regular"], found["shelf"] = (table[zone, lines["product"]] for table in (lived.regular, lived.shelf))
+        return found
+
+    def _served(
+        self, setting: _Setting, lines: np.ndarray, on_hand: np.ndarray, week: int
+    ) -> tuple[np.ndarray, int]:
+        """Lines as the shelves serve them: fewer units, another product, or none. Takes the units off `on_hand`."""
+        ids = setting.people.ids
+        served = shelves.serve(on_hand, lines, ids)
+        empty = np.flatnonzero(served == 0)
+        missed = lines[empty]
+        keys = ids[missed["household"]], missed["trip"] * 8 + missed["number"], missed["category"]
+        other = missed[uniform(self.luck("substitute", week), *keys) < SUBSTITUTE]
+        where = empty[uniform(self.luck("substitute", week), *keys) < SUBSTITUTE]
+        products = np.empty(len(other), np.int32)
+        shopping.substitutes(self.luck("other", week), setting.tuple_of_people, setting.market, other, products)
+        other["product"], other["issue"] = products, -1
+        got = shelves.serve(on_hand, other, ids)
+        lines = lines.copy()
+        lines["quantity"] = served
+        lines[where] = other
+        lines["quantity"][where] = got
+        kept = lines["quantity"] > 0
+        return lines[kept], int(len(lines) - kept.sum())
+
+    def _spells(self, state: State, week: int) -> np.ndarray:
+        u = uniform(self.luck("spell", week), self.people(len(state.active)).ids)
+        return np.where(state.active, u >= LAPSE, u < REVIVE)
+
+    def _fatigue(self, state: State, issues: np.ndarray, week: int) -> np.ndarray:
+        fresh = issues["household"][issues["noticed"] & (issues["week"] == week)]
+        return (0.8 * state.fatigue + np.bincount(fresh, minlength=len(state.fatigue))).astype(np.float32)
+
+
+def _units(lines: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Units per store and product, int32 [S, P]."""
+    cell = lines["store"].astype(np.int64) * shape[1] + lines["product"]
+    return np.bincount(cell, lines["quantity"], minlength=shape[0] * shape[1]).astype(np.int32).reshape(shape)
+
+
+class _Setting:
+    """A week's inputs of the compiled shopping, cut into shards of households that threads work on."""
+
+    def __init__(self, world: World, state: State, issues: np.ndarray, running: np.ndarray) -> None:
+        self.world, self.state, self.issues = world, state, issues
+        spec, week, catalogue, tastes = world.spec, state.week, world.catalogue, world.tastes
+        self.people = world.people(len(state.active))
+        acting = issues["noticed"] & ~issues["used"]
+        self.rows = np.flatnonzero(acting)
+        self.coupons = coupon_arrays(world, state, issues[acting])
+        offsets = np.searchsorted(issues["household"][acting], np.arange(len(state.active) + 1))
+        faces = np.add.reduceat(np.append(self.coupons[5], 0.0), np.minimum(offsets[:-1], len(self.rows)))
+        faces = np.where(np.diff(offsets) > 0, faces, 0.0)
+        self.offsets = offsets
+        self.pull = np.exp(self.people.pull * faces / 100)
+        shops = self.people.shops(week) & state.active
+        self.tuple_of_people = (
+            self.people.ids,
+            shops,
+            self.people.trip_rate,
+            self.people.segment,
+            self.people.main_store,
+            self.people.loyalty,
+            self.pull,
+        )
+        days = market.DAY_WEIGHTS * market.season(week)
+        self.market = (
+            running,
+            tastes.regular,
+            tastes.regular_mass,
+            catalogue.starts,
+            catalogue.tau_days,
+            catalogue.more,
+            catalogue.store_zone,
+            days,
+        )
+        self.streams = np.array([world.luck(name, week) for name in shopping.STREAMS])
+        self.appetite = world.appetite(len(state.active))
+        self.shards = [
+            slice(at, min(at + spec.shard, len(state.active))) for at in range(0, len(state.active), spec.shard)
+        ]
+
+    def wanted(self) -> np.ndarray:
+        """The lines that households want, ordered by household, trip, category and number."""
+        found = np.concatenate(list(self._each(self._shard)))
+        is_coupon = found["issue"] >= 0
+        found["issue"][is_coupon] = self.rows[found["issue"][is_coupon]]
+        return found
+
+    def absorb(self, lines: np.ndarray, stock: np.ndarray, favourite: np.ndarray) -> None:
+        """Bring home stock and favourites up to date, in place."""
+
+        def work(shard: slice) -> None:
+            low, high = np.searchsorted(lines["household"], [shard.start, shard.stop])
+            own = lines[low:high].copy()
+            own["household"] -= shard.start
+            start = self.streams[shopping.FAVOURITE]
+            ids, tau = self.people.ids[shard], self.world.catalogue.tau_days
+            shopping.absorb(start, ids, tau, own, stock[shard], favourite[shard])
+
+        list(self._each(work))
+
+    def _shard(self, shard: slice) -> np.ndarray:
+        people = tuple(values[shard] for values in self.tuple_of_people)
+        taste = self.appetite[shard], self.state.stock[shard], self.state.favourite[shard]
+        offsets = self.offsets[shard.start : shard.stop + 1]
+        size = LINES_EACH * (shard.stop - shard.start) + 1_000
+        while True:
+            out = np.empty(size, shopping.LINE)
+            coupons = (offsets, *self.coupons[:5])
+            count = shopping.shop(self.streams, people, taste, self.market, coupons, out)
+            if count <= size:
+                out = out[:count]
+                out["household"] += shard.start
+                return out
+            size = count
+
+    def _each(self, work: Callable[[slice], Any]) -> Iterator[Any]:
+        if self.world.threads == 1 or len(self.shards) == 1:
+            return map(work, self.shards)
+        with ThreadPoolExecutor(self.world.threads) as pool:
+            return iter(list(pool.map(work, self.shards)))
+
+
+def coupon_arrays(world: World, state: State, acting: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Category, first and last product, utility, stockpiling chance and face value (cents) of issues that act."""
+    category, first, last = (np.zeros(len(acting), np.int64) for _ in range(3))
+    depth, face = np.zeros(len(acting)), np.zeros(len(acting))
+    for week in np.unique(acting["week"]):
+        of = acting["week"] == week
+        wave, position = world.wave(int(week)), acting["coupon"][of]
+        category[of], first[of], last[of] = wave.category[position], wave.first[position], wave.last[position]
+        depth[of], face[of] = wave.depth[position], wave.face_cents[position]
+    people, households = world.people(len(state.active)), acting["household"]
+    beta = world.tastes.beta[people.segment[households], category]
+    delta = market.coupon_delta(
+        world.spec.form, beta, people.salience[households], depth, state.fatigue[households].astype(float)
+    )
+    return category, first, last, delta, market.stockpile_chance(world.spec.form, depth), face

@@ -1,0 +1,98 @@
+"""The truth in closed form, held against twin worlds under common random numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.simulation.worlds import spec, state_at
+
+from coupon_pipeline.simulation.living import State, World
+from coupon_pipeline.simulation.truth.effects import ISSUE_COST_CENTS, Effects, NoClosedFormError, effects
+from coupon_pipeline.simulation.truth.twins import Twins, twins
+
+REPLICATES = 200
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World(spec(households=1_000, stores=4, products=3_000, categories=60, warmup_weeks=8), threads=2)
+
+
+@pytest.fixture(scope="module")
+def state(world: World) -> State:
+    return state_at(world, 6)
+
+
+@pytest.fixture(scope="module")
+def found(world: World, state: State) -> Effects:
+    return effects(world, state, world.wave(6))
+
+
+@pytest.fixture(scope="module")
+def best(world: World, state: State, found: Effects) -> tuple[np.ndarray, Twins]:
+    """The closed form of each household's best coupon, and what twin worlds say of them."""
+    households = np.arange(len(found.margin))
+    coupons = found.margin.argmax(axis=1)
+    measured = twins(world, state, households, coupons, range(1, REPLICATES + 1))
+    return found.margin[households, coupons] + ISSUE_COST_CENTS, measured
+
+
+def test_the_closed_form_has_the_slope_of_the_twins_on_an_assignment_that_selects_on_it(
+    best: tuple[np.ndarray, Twins],
+) -> None:
+    expected, measured = best
+    mean, _ = measured.of_household
+    assert 0.8 < float(expected @ mean / (expected @ expected)) < 1.1
+
+
+def test_quintiles_keep_their_order_and_every_clear_sign_agrees(best: tuple[np.ndarray, Twins]) -> None:
+    expected, measured = best
+    parts = np.array_split(np.argsort(expected), 5)
+    means = [measured.difference[:, part].mean(axis=1) for part in parts]
+    assert np.all(np.diff([values.mean() for values in means]) > 0)
+    for part, values in zip(parts, means, strict=True):
+        error = values.std(ddof=1) / np.sqrt(len(values))
+        if abs(values.mean()) > 2 * error:
+            assert np.sign(values.mean()) == np.sign(expected[part].mean())
+
+
+def test_the_scale_is_that_of_coupons_that_mostly_give_money_away(found: Effects) -> None:
+    assert abs(found.margin.mean()) < 1
+    assert 0.2 < (found.margin > 0).mean() < 0.5
+    assert 0.005 < found.redemption.mean() < 0.03
+    assert np.all((found.redemption >= 0) & (found.redemption <= 1))
+    assert np.all(found.payout >= 0)
+
+
+def test_the_expected_payout_is_what_tills_take_off(world: World, state: State, found: Effects) -> None:
+    faces = world.wave(6).face_cents
+    assert np.all(found.payout <= found.redemption * faces * (1 + 1e-9))
+
+
+def test_a_form_without_a_closed_form_says_so() -> None:
+    other = World(spec(form="fatigue"))
+    with pytest.raises(NoClosedFormError, match="truth.twins"):
+        effects(other, state_at(other, 2), other.wave(2))
+
+
+@pytest.mark.parametrize("form", ["stockpile", "fatigue"])
+def test_twins_tell_the_truth_of_any_form_with_its_error(form: str) -> None:
+    other = World(spec(form=form), threads=2)
+    state = state_at(other, 2)
+    households = np.arange(len(state.active))
+    measured = twins(other, state, households, households % 40, range(1, 5))
+    total, error = measured.of_policy
+    assert measured.difference.shape == (4, len(households))
+    assert np.isfinite(total)
+    assert error > 0
+    assert np.any(measured.difference != 0)
+
+
+def test_forms_respond_differently_to_the_same_coupons() -> None:
+    totals = {}
+    for form in ("logit", "stockpile", "fatigue"):
+        other = World(spec(form=form), threads=2)
+        state = state_at(other, 2)
+        households = np.arange(len(state.active))
+        totals[form] = twins(other, state, households, households % 40, range(1, 4)).of_policy[0]
+    assert len(set(totals.values())) == 3
