@@ -23,8 +23,10 @@ class Settings(BaseSettings):
     currency: str = "EUR"
     """Currency of the retailer's own source; a shipped source names its own."""
 
-    source: str = "complete-journey"
+    source: str = "simulated"
     """Where raw tables come from."""
+    source_config: Path | None = None
+    """YAML file of the source; unset: `coupon_pipeline/sources/<source>.yaml`."""
     complete_journey: Path | None = None
     """Folder with the Parquet files of Complete Journey; unset: those of the installed package."""
     data: Path = Path("data")

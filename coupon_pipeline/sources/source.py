@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, Protocol
 
@@ -21,16 +21,33 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """How a source's models are judged: on which campaign, without which ones, and what a leak looks like."""
+    """How a source's models are judged: on which campaigns, without which ones, and what a leak looks like."""
 
-    test_campaign: int
-    locked_from: date
-    at_least: Mapping[str, float]
+    test_campaign: int | None = None
+    """The campaign that tests a model; None where a source has no campaign that is fixed for this."""
+    latest_campaigns: int = 0
+    """Without a fixed test campaign: how many of the newest closed campaigns test a model together."""
+    locked_from: date | None = None
+    """Campaigns that start on or after this day stay out; None locks none."""
+    compared_on: tuple[str, ...] = ("auc", "ap", "ndcg_at_16")
+    """Metrics on which a model must beat the baselines and keep up with the champion."""
+    at_least: Mapping[str, float] = field(default_factory=dict)
     """Metric -> value that a good model reaches on the test campaign."""
-    fail_above: Mapping[str, float]
+    fail_above: Mapping[str, float] = field(default_factory=dict)
     """Metric -> value that only a leak reaches."""
-    explain_above: Mapping[str, float]
+    explain_above: Mapping[str, float] = field(default_factory=dict)
     """Metric -> value that a person must explain before believing it."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """How households are held out and take turns, by a hash that is keyed with a salt."""
+
+    salt: str
+    holdout_percent: float
+    """Share of households that never get a coupon, in percent."""
+    every_cycles: int
+    """A household is decided once in so many cycles."""
 
 
 class Source(Protocol):
@@ -42,6 +59,8 @@ class Source(Protocol):
     assumptions: Mapping[str, str]
     """Named assumptions that stand in for what the source does not tell."""
     plan: EvaluationPlan
+    assignment: Assignment | None
+    """None where the source has no experiment that goes on."""
 
     @property
     def calendar(self) -> Calendar:

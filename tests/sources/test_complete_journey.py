@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from coupon_pipeline.contracts import reader
 from coupon_pipeline.sources.complete_journey.source import (
     COLUMNS,
     READS,
@@ -119,6 +120,14 @@ def test_ten_tables_are_delivered_referenced_tables_first() -> None:
         "coupon_redemptions": ("coupons", "customers"),
     }.items():
         assert all(tables.index(reference) < tables.index(table) for reference in references)
+
+
+@pytest.mark.parametrize("table", READS)
+def test_a_table_has_the_columns_of_its_contract_and_never_ends_a_key(table: str) -> None:
+    contract, rows = reader.load(table), JOURNEY.read(table, WEEKS[0])
+    assert rows.column_names == [column.name for column in contract.columns]
+    if contract.kind == "change_log":
+        assert (rows["is_deleted"].type, rows["is_deleted"].null_count) == (pa.bool_(), rows.num_rows)
 
 
 @pytest.mark.parametrize(("table", "rows"), ROWS.items())

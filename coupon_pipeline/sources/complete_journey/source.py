@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from coupon_pipeline.files import sha256_of
 from coupon_pipeline.fingerprints import code_of, fingerprint
 from coupon_pipeline.sources.complete_journey.upc import value_codes
-from coupon_pipeline.sources.source import Clock, EvaluationPlan, SourceError
+from coupon_pipeline.sources.source import Assignment, Clock, EvaluationPlan, SourceError
 from coupon_pipeline.weeks import WEEK, Calendar
 
 SQL = Path(__file__).parent / "sql"
@@ -82,6 +82,8 @@ class CompleteJourney:
             "household_any_auc": 0.815,
         },
     )
+
+    assignment: Assignment | None = None
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or _package_data()

@@ -12,6 +12,7 @@ select
     end_date::date as ends_on,
     null::bigint as budget_cents,
     null::bigint as liability_cents,
+    null::boolean as is_deleted,
     greatest(getvariable('start'), midnight(date_trunc('week', start_date)::date - 7)) as known_at
 from campaign_descriptions;
 

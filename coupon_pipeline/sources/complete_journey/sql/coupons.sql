@@ -14,6 +14,7 @@ select
     if(by_supplier, 'supplier', 'store') as funding,
     null::bigint as supplier_id,
     if(by_supplier, 10000, 0)::bigint as supplier_share_bp,
+    null::boolean as is_deleted,
     known_at
 from (
     select campaign_id, coupon_upc, category, coupon_upc // 10000000000 = 5 as by_supplier

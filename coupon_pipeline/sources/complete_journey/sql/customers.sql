@@ -11,6 +11,7 @@ select
     household_size,
     household_comp as household_composition,
     kids_count,
+    null::boolean as is_deleted,
     getvariable('start') as known_at
 from (
     select household_id from transactions

@@ -9,6 +9,7 @@ select
     product_type as subcategory,
     manufacturer_id as supplier_id,
     package_size,
+    null::boolean as is_deleted,
     getvariable('start') as known_at
 from products
 where getvariable('start') >= getvariable('opens') and getvariable('start') < getvariable('closes')
