@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from coupon_pipeline.simulation.clockwork import instants
-from coupon_pipeline.simulation.keys import stream, uniform
+from coupon_pipeline.simulation.keys import uniform
 from coupon_pipeline.simulation.living import Lived, World
 from coupon_pipeline.simulation.population import Population, size_at
 from coupon_pipeline.simulation.records import SCHEMAS
@@ -52,7 +52,7 @@ def till_tables(world: World, lived: Lived) -> dict[str, pa.Table]:
 
 
 def margins(world: World, lived: Lived) -> np.ndarray:
-    """What each household brought in a week, float64 cents [H]: prices paid less unit costs and the store's discounts."""
+    """What each household brought, float64 cents [H]: prices paid less unit costs and the store's discounts."""
     lines = lived.lines
     zone = world.catalogue.store_zone[lines["store"]]
     unit = lived.shelf[zone, lines["product"]] - lived.cost[zone, lines["product"]]
@@ -78,7 +78,7 @@ def discounts(world: World, lived: Lived) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _till(world: World, lived: Lived, people: Population) -> Till:
-    spec, catalogue, week = world.spec, world.catalogue, lived.week
+    catalogue, week = world.catalogue, lived.week
     lines, back = lived.lines, lived.returns
     zone = catalogue.store_zone[lines["store"]]
     keys = people.ids[lines["household"]], lines["trip"] * 8 + lines["number"], lines["category"]

@@ -1,4 +1,4 @@
-"""The catalogue of the chain: categories with real marginals, brands, suppliers, products, stores and their price zones."""
+"""The catalogue: categories with real marginals, brands, suppliers, products, and the stores' price zones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LATE_SUPPLIERS = 0.2
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Arrays over categories [C], products [P], brands [C * brands] and stores [S]; products lie category by category."""
+    """Arrays over categories [C], products [P] and stores [S]; products lie category by category, brand by brand."""
 
     names: tuple[str, ...]
     departments: tuple[str, ...]

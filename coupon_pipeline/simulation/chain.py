@@ -1,4 +1,4 @@
-"""The simulated chain: a world that lives week by week, reads the coupons that were issued, and fills its systems' feeds."""
+"""The simulated chain: a world that lives week by week with the coupons that were issued, and fills its feeds."""
 
 from __future__ import annotations
 
@@ -74,10 +74,13 @@ def burnt_in(world: World) -> State:
         _, state = world.live(world.grown(state), state.issues[:0])
     return state
 
+
 class Chain:
     """A world on disk: `feeds` is what a grocer's systems hold, `private` what nobody outside may see."""
 
-    def __init__(self, spec: ChainSpec, root: Path, level: Level = "default", databases: Databases | None = None) -> None:
+    def __init__(
+        self, spec: ChainSpec, root: Path, level: Level = "default", databases: Databases | None = None
+    ) -> None:
         self.spec, self.root, self.level = spec, root, level
         found = databases or Databases()
         self.systems = Systems(root / "feeds", spec.timezone, spec.seed, found.erp_url, found.issues_url)
@@ -95,7 +98,11 @@ class Chain:
         parts = [f"{__package__}.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
         code = code_of(*parts, f"{__package__}.feeds", f"{__package__}.dirt", "coupon_pipeline.decisions.arms")
         data = [sha256_of(path) for path in (catalogue.CATEGORIES, catalogue.LEVELS)]
-        return {"world": fingerprint(self.spec.facts(), self.level, code, data), **self.spec.facts(), "dirt": self.level}
+        return {
+            "world": fingerprint(self.spec.facts(), self.level, code, data),
+            **self.spec.facts(),
+            "dirt": self.level,
+        }
 
     @property
     def is_current(self) -> bool:

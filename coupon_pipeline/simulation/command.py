@@ -1,4 +1,4 @@
-"""`python -m coupon_pipeline simulate`: make the chain's history, let it live on, serve its CRM, compare it with real data."""
+"""`python -m coupon_pipeline simulate`: make the chain's history, let it live on, serve its CRM."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ def simulate(console: Console) -> Chain:
     weeks = chain.spec.warmup_weeks
     if chain.next_week >= weeks and chain.is_current:
         return chain
-    columns = (TextColumn("[bold]simulate[/]  {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} weeks"))
+    columns = (
+        TextColumn("[bold]simulate[/]  {task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} weeks"),
+    )
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task("burn-in, then the chain's history", total=weeks)
         for number in chain.lived(weeks):

@@ -19,7 +19,7 @@ from coupon_pipeline.simulation.waves import COUPONS_PER_CAMPAIGN, first_wave
 from coupon_pipeline.snapshot.identity import decision_ids
 from coupon_pipeline.weeks import WEEK
 
-POLICY, POLICY_VERSION = "uniform", "warm-up"
+SOURCE, POLICY, POLICY_VERSION = "simulated", "uniform", "warm-up"
 ISSUED = time(6)
 SLOTS = 100
 """Most coupons of a household and week; an issue's number is made of week, household and slot."""
@@ -55,7 +55,9 @@ def random_issues(world: World, week: int) -> pa.Table:
         "issue_id": (week * 10_000_000 + held) * SLOTS + slot,
         "coupon_id": wave.coupon_ids[coupon],
         "household_id": held,
-        "decision_id": decision_ids("simulated", cycle, held.tolist(), wave.coupon_ids[coupon].tolist(), POLICY_VERSION),
+        "decision_id": decision_ids(
+            "simulated", cycle, held.tolist(), wave.coupon_ids[coupon].tolist(), POLICY_VERSION
+        ),
         "propensity": propensity[coupon],
         "policy": np.full(len(held), POLICY),
         "arm": np.full(len(held), "explore"),

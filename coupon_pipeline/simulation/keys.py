@@ -1,8 +1,8 @@
-"""Keyed draws: every random number of the world is a pure function of its seed, a stream's name and the keys of the thing.
+"""Keyed draws: every random number is a pure function of the world's seed, a stream's name and the keys of the thing.
 
-A draw never depends on a position, a shard or the order of calls, so that the world with a coupon and the world without it
-differ by the coupon alone. Mixing is the finaliser of splitmix64; the top 23 bits give a number in (0, 1): with 24 the
-largest would round to 1.0 in single precision.
+A draw never depends on a position, a shard or the order of calls, so that the world with a coupon and the world
+without it differ by the coupon alone. Mixing is the finaliser of splitmix64; the top 23 bits give a number in (0, 1):
+with 24 the largest would round to 1.0 in single precision.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One week of the world: households shop, shelves serve, coupons are noticed, used or forgotten, stock is replenished."""
+"""One week of the world: households shop, shelves serve, coupons are used or forgotten, stock is replenished."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from coupon_pipeline.simulation import market, population, prices, shelves, shop
 from coupon_pipeline.simulation.keys import stream, uniform
 from coupon_pipeline.simulation.shelves import Movements, Shelves
 from coupon_pipeline.simulation.spec import ChainSpec
+from coupon_pipeline.simulation.structured import blank
 
 LAPSE, REVIVE = 0.012, 0.10
 """Weekly chances that an active household goes quiet, and that a quiet one comes back."""
@@ -138,9 +139,7 @@ class World:
         """The state before the first week of the burn-in."""
         spec, week = self.spec, -self.spec.burn_in_weeks
         size = population.size_at(spec, week)
-        weights = self.tastes.regular / np.repeat(
-            self.tastes.regular_mass, np.diff(self.catalogue.starts), axis=1
-        )
+        weights = self.tastes.regular / np.repeat(self.tastes.regular_mass, np.diff(self.catalogue.starts), axis=1)
         # 1.08 baskets a week, 1.275 units a line.
         baskets = 1.08 * spec.households * self.catalogue.penetration / (1 - self.catalogue.more) * 1.275
         expected = weights.mean(axis=0) * baskets[self.catalogue.category]
@@ -153,8 +152,8 @@ class World:
             stock=stock,
             favourite=favourite,
             fatigue=np.zeros(size, np.float32),
-            issues=np.empty(0, ISSUE),
-            returns=np.empty(0, RETURN),
+            issues=blank(0, ISSUE),
+            returns=blank(0, RETURN),
         )
 
     def _newcomers(self, known: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -191,7 +190,7 @@ class World:
 
     def issued(self, week: int, issue_ids: np.ndarray, households: np.ndarray, coupons: np.ndarray) -> np.ndarray:
         """Issues (ISSUE) of coupons of a week's wave (positions) to households (positions), with their private fate."""
-        found = np.zeros(len(issue_ids), ISSUE)
+        found = blank(len(issue_ids), ISSUE)
         people = self.people(int(max(households.max(initial=-1) + 1, population.size_at(self.spec, week))))
         keys = people.ids[households], self.wave(week).coupon_ids[coupons]
         found["issue_id"], found["household"], found["coupon"], found["week"] = issue_ids, households, coupons, week
@@ -201,7 +200,7 @@ class World:
         return found
 
     def live(self, state: State, issues: np.ndarray, shelf_limits: bool = True) -> tuple[Lived, State]:
-        """Live one week from a state of `grown`, with the issues (ISSUE) that begin in it; state arrays are not changed."""
+        """Live one week from a state of `grown`, with the issues (ISSUE) that begin in it; the state is not changed."""
         spec, week = self.spec, state.week
         issues = np.concatenate([state.issues, issues])
         issues = issues[np.lexsort([issues["issue_id"], issues["household"]])]
@@ -216,9 +215,7 @@ class World:
         issues["used"][used] = True
         stock, favourite = state.stock.copy(), state.favourite.copy()
         setting.absorb(lines, stock, favourite)
-        lived = Lived(
-            week, lines, state.prices.regular, shelf, state.prices.cost, issues, state.returns, lost, None
-        )
+        lived = Lived(week, lines, state.prices.regular, shelf, state.prices.cost, issues, state.returns, lost, None)
         after = replace(
             state,
             week=week + 1,
@@ -243,16 +240,14 @@ class World:
         keys = self.people(population.size_at(self.spec, week)).ids[lines["household"]]
         u = uniform(self.luck("return", week), keys, lines["trip"] * 8 + lines["number"], lines["category"])
         lines = lines[(u < RETURNED) & (lines["issue"] < 0)]
-        found = np.empty(len(lines), RETURN)
+        found = blank(len(lines), RETURN)
         for name in ("household", "trip", "number", "store", "category", "product", "quantity"):
             found[name] = lines[name]
         zone = self.catalogue.store_zone[lines["store"]]
         found["regular"], found["shelf"] = (table[zone, lines["product"]] for table in (lived.regular, lived.shelf))
         return found
 
-    def _served(
-        self, setting: _Setting, lines: np.ndarray, on_hand: np.ndarray, week: int
-    ) -> tuple[np.ndarray, int]:
+    def _served(self, setting: _Setting, lines: np.ndarray, on_hand: np.ndarray, week: int) -> tuple[np.ndarray, int]:
         """Lines as the shelves serve them: fewer units, another product, or none. Takes the units off `on_hand`."""
         ids = setting.people.ids
         served = shelves.serve(on_hand, lines, ids)

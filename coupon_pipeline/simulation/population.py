@@ -1,4 +1,4 @@
-"""The households: how often they shop, what they like, how they respond, who they are. All hidden but what the CRM knows."""
+"""The households: how often they shop, what they like, how they respond. All hidden but what the CRM knows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv
 
-from coupon_pipeline.simulation.catalogue import Catalogue
 from coupon_pipeline.simulation.keys import normal, stream, uniform
 from coupon_pipeline.simulation.spec import ChainSpec
 
@@ -23,7 +22,7 @@ MAIN_STORE = 0.74
 
 @dataclass(frozen=True)
 class Population:
-    """Arrays over households [H], whose ids are 1..H; weeks are numbers counted from 0, NEVER for what does not happen."""
+    """Arrays over households [H], whose ids are 1..H; weeks are numbers counted from 0, far ahead for never."""
 
     ids: np.ndarray
     trip_rate: np.ndarray

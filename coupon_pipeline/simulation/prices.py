@@ -1,4 +1,4 @@
-"""Prices of each week: regular prices and unit costs that drift, and the promotions that are published two weeks ahead."""
+"""Prices of each week: regular prices and unit costs that drift, promotions that are published two weeks ahead."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from coupon_pipeline.simulation.spec import ChainSpec, Form
 
 
 class ChainSettings(BaseSettings):
-    """The chain's size and habits; the pipeline reads none of these. Raises pydantic.ValidationError, naming the field."""
+    """The chain's size and habits, which no pipeline reads. Raises pydantic.ValidationError, naming the field."""
 
     model_config = SettingsConfigDict(env_prefix="COUPON_CHAIN_", extra="ignore")
 

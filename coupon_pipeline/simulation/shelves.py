@@ -9,6 +9,7 @@ import numpy as np
 from coupon_pipeline.simulation.catalogue import Catalogue
 from coupon_pipeline.simulation.keys import stream, uniform
 from coupon_pipeline.simulation.spec import ChainSpec
+from coupon_pipeline.simulation.structured import blank
 
 COVER_WEEKS, SAFETY = 3.0, 2.5
 SMOOTHING = 0.8
@@ -46,7 +47,7 @@ class Shelves:
 
 @dataclass(frozen=True)
 class Movements:
-    """What happened to the stock of a week, int32 [S, P] each: opening + received + returned - sold - waste = closing."""
+    """A week's stock, int32 [S, P] each: opening + received + returned - sold - waste = closing."""
 
     opening: np.ndarray
     received: np.ndarray
@@ -63,7 +64,7 @@ class Movements:
 def start(spec: ChainSpec, catalogue: Catalogue, expected: np.ndarray) -> Shelves:
     """Full shelves for an expected weekly sale per product, float64 [P], spread evenly over the stores."""
     rate = np.tile((expected / spec.stores).astype(np.float32), (spec.stores, 1))
-    return Shelves(_target(rate), np.zeros_like(rate, np.int32), rate, np.empty(0, ORDER))
+    return Shelves(_target(rate), np.zeros_like(rate, np.int32), rate, blank(0, ORDER))
 
 
 def receive(shelves: Shelves, week: int) -> tuple[Shelves, np.ndarray]:
@@ -77,9 +78,9 @@ def receive(shelves: Shelves, week: int) -> tuple[Shelves, np.ndarray]:
 
 
 def serve(on_hand: np.ndarray, lines: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Units of each wanted line that the shelves can give, int16 [n], first come first served; takes them off `on_hand`.
+    """Units of each wanted line that the shelves can give, int16 [n], first come first served.
 
-    Who comes first is settled by day, second of the day and household id: never by a position.
+    Takes them off `on_hand`. Who comes first is settled by day, second and household id: never by a position.
     """
     stores, products = on_hand.shape
     cell = lines["store"].astype(np.int64) * products + lines["product"]
@@ -115,7 +116,8 @@ def close(
 ) -> tuple[Shelves, Movements]:
     """End a week: returns go back, perishables go off, what sold is learned, and orders are placed.
 
-    `shelves` holds what is left after sales, `opening` what was there before deliveries; all [S, P]. `cost` is the unit cost in cents, [P].
+    `shelves` holds what is left after sales, `opening` what was there before deliveries; all [S, P]. `cost` is the unit
+    cost in cents, [P].
     """
     left = shelves.on_hand + returned
     waste = _waste(spec, catalogue, left, week)
@@ -149,7 +151,7 @@ def _orders(
 ) -> np.ndarray:
     missing = _target(rate) - position
     store, product = np.nonzero(missing >= 2)
-    lines = np.empty(len(store), ORDER)
+    lines = blank(len(store), ORDER)
     supplier = catalogue.supplier_id[product]
     order = np.lexsort([product, supplier, store])
     store, product, supplier = store[order], product[order], supplier[order]

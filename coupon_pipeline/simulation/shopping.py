@@ -41,11 +41,11 @@ LINE = np.dtype(
         ("issue", np.int32),
     ]
 )
-"""A wanted line: household position, trip (2 x day + n), second of the day, number within trip and category, issue or -1."""
+"""A wanted line: household position, trip (2 x day + n), number within trip and category, issue or -1."""
 
 
 @njit(nogil=True, cache=True)
-def shop(streams, people, taste, market, coupons, out):  # noqa: ANN001, ANN201, PLR0912 - compiled; see `Shard`
+def shop(streams, people, taste, market, coupons, out):  # noqa: ANN001, ANN201 - compiled; see `Shard`
     """Fill `out` (LINE) with the week's wanted lines; returns how many there are, also where `out` is too short."""
     ids, active, rate, segment, main_store, loyalty, pull = people
     appetite, stock, favourite = taste

@@ -1,4 +1,4 @@
-"""The chain on disk: the same content for the same seed, whoever kills it and when; it lives on with what was issued."""
+"""The chain on disk: the same content whoever kills it and when; it lives on with the coupons that were issued."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+
 from tests.simulation.chains import SMALL as SETTINGS
 from tests.simulation.chains import content, start
 from tests.simulation.worlds import spec
@@ -60,7 +62,9 @@ def test_a_week_that_is_lived_again_writes_the_same(history: Path, tmp_path: Pat
 
 
 def test_killed_within_weeks_it_ends_with_the_same_content(tmp_path: Path) -> None:
-    calm = Chain(ChainSettings(**{name.lower(): value for name, value in SETTINGS.items()}).spec, tmp_path / "calm")
+    calm = Chain(
+        ChainSettings.model_validate({name.lower(): value for name, value in SETTINGS.items()}).spec, tmp_path / "calm"
+    )
     list(calm.lived(calm.spec.warmup_weeks))
     feeds = tmp_path / "stormy" / "chain" / "feeds"
     for week, seconds in (("2025-01-06", 0.05), ("2025-01-13", 0.12)):
@@ -87,7 +91,7 @@ def test_it_lives_on_with_the_coupons_that_were_issued(history: Path, tmp_path: 
         shutil.copytree(history.parent, tmp_path / name)
         chain = Chain(SMALL, tmp_path / name)
         if name == "with":
-            later = ChainSpec(**{**SMALL.__dict__, "warmup_weeks": 5, "issue_weeks": 3})
+            later = replace(SMALL, warmup_weeks=5, issue_weeks=3)
             chain.issue(random_issues(World(later), 4))
         before = content(chain.systems.feeds)
         assert chain.advance() == "2025-02-03"
@@ -102,7 +106,7 @@ def test_it_lives_on_with_the_coupons_that_were_issued(history: Path, tmp_path: 
 def test_issuing_twice_changes_nothing(history: Path, tmp_path: Path) -> None:
     shutil.copytree(history.parent, tmp_path / "chain")
     chain = Chain(SMALL, tmp_path / "chain")
-    issues = random_issues(World(ChainSpec(**{**SMALL.__dict__, "warmup_weeks": 5, "issue_weeks": 3})), 4)
+    issues = random_issues(World(replace(SMALL, warmup_weeks=5, issue_weeks=3)), 4)
     chain.issue(issues)
     once = content(chain.systems.feeds)
     chain.issue(pa.concat_tables([issues]))

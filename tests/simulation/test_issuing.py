@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 from scipy.stats import chi2
+
 from tests.simulation.worlds import spec, state_at, weeks
 
 from coupon_pipeline.decisions.arms import is_due, is_held_out
@@ -17,7 +18,15 @@ WORLD = World(spec(households=3_000))
 
 
 def test_coupons_are_issued_in_the_last_weeks_of_the_warm_up_only() -> None:
-    assert [random_issues(WORLD, week).num_rows > 0 for week in range(7)] == [False, False, True, True, True, True, False]
+    assert [random_issues(WORLD, week).num_rows > 0 for week in range(7)] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_only_due_consenting_households_that_are_not_held_out_get_coupons() -> None:

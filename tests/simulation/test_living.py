@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
+
 from tests.simulation.worlds import same, spec, state_at, weeks
 
 from coupon_pipeline.simulation.chain import Week
@@ -54,7 +54,7 @@ def test_households_that_get_no_coupon_repeat_their_life_to_the_bit() -> None:
     other, _ = world.live(state, issues[:0], shelf_limits=False)
     changed = np.unique(np.concatenate([one.lines["household"], other.lines["household"]]))
     differs = [h for h in changed if not np.array_equal(_wanted(one.lines, h), _wanted(other.lines, h))]
-    assert 0 < len(differs)
+    assert len(differs) > 0
     assert set(differs) <= set(treated[issues["noticed"]])
 
 
@@ -139,7 +139,7 @@ def test_tills_redeem_issues_once_and_never_more_than_face_value_and_price(lived
     ages = redeemed["redeemed_at"].to_numpy() - of["issued_at"].to_numpy()
     assert (ages < np.timedelta64(14, "D")).all()
     lines = pa.concat_tables(table["pos_lines"] for table in tables)
-    assert pc.sum(lines["coupon_discount_cents"]).as_py() >= redeemed["discount_cents"].sum()
+    assert sum(lines["coupon_discount_cents"].to_pylist()) >= redeemed["discount_cents"].sum()
 
 
 def test_households_join_and_leave(lived: tuple[World, list[Week]]) -> None:

@@ -1,8 +1,8 @@
 """What every coupon of a wave would bring from every household, in closed form: for the response form `logit`.
 
 Trips are near Poisson, incidence and choice are logits, so that the expectation over basket sizes is a sum over 14
-quadrature points. The first week counts from the home stock at issue, the second one from its expectation, with the coupon
-at work as long as it is not used. Empty shelves are left out: twin worlds have them, and agree within a tenth.
+quadrature points. The first week counts from the home stock at issue, the second one from its expectation, and the
+coupon is at work as long as it is not used. Empty shelves are left out: twin worlds have them.
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ class _Horizon:
 
     def need(self, c: int, stock: np.ndarray) -> np.ndarray:
         """How much a home stock in days damps the rate."""
-        return 1 / (1 + shopping.STOCK_EFFECT * np.clip(stock, 0, shopping.MOST_STOCK) / self.world.catalogue.tau_days[c])
+        return 1 / (
+            1 + shopping.STOCK_EFFECT * np.clip(stock, 0, shopping.MOST_STOCK) / self.world.catalogue.tau_days[c]
+        )
 
     def later_need(self, c: int, bought: np.ndarray, units: np.ndarray) -> np.ndarray:
         """Expected need a week later: with chance `bought` [H] the household has stored `units`, else nothing."""
@@ -172,7 +174,11 @@ class _Horizon:
         more = float(self.world.catalogue.more[c])
         g, favourite, week = self.people.segment, self.state.favourite[:, c], self.weeks[number]
         delta = market.coupon_delta(
-            "logit", self.world.tastes.beta[g, c], self.people.salience, np.full(len(g), wave.depth[j]), np.zeros(len(g))
+            "logit",
+            self.world.tastes.beta[g, c],
+            self.people.salience,
+            np.full(len(g), wave.depth[j]),
+            np.zeros(len(g)),
         )
         lift, inside = np.exp(delta), (a <= favourite) & (favourite < b)
         margin, buys, uses, paid = (np.zeros(len(g)) for _ in range(4))

@@ -26,8 +26,8 @@ def oracle(
 ) -> Assignment:
     """The most valuable pairs whose expected payout keeps within the budget.
 
-    `margin` and `payout` are [H, J] in cents, `category` [J], `may` bool [H]. A household gets at most `each` coupons, of
-    different categories. One price of a cent of payout is found by bisection (Lagrangian dual); what is left of the
+    `margin` and `payout` are [H, J] in cents, `category` [J], `may` bool [H]. A household gets at most `each` coupons,
+    of different categories. One price of a cent of payout is found by bisection (Lagrangian dual); what is left of the
     budget goes to the next best pairs, one by one.
     """
     low, high = 0.0, float(np.max(margin / np.maximum(payout, 1e-9), initial=0.0))

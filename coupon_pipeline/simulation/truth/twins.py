@@ -1,4 +1,4 @@
-"""Twin worlds: the same people, the same luck, once with the coupons and once without; their difference is the effect."""
+"""Twin worlds: the same people and luck, once with the coupons and once without; the difference is the effect."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def twins(
 ) -> Twins:
     """The effect of issuing coupons (positions in the wave of the state's week) to households (positions).
 
-    Interactions between the coupons of a household, and between households over scarce shelves, are part of it. Two weeks
-    hold the coupons' life; more weeks show what was only pulled forward.
+    Interactions between the coupons of a household, and between households over scarce shelves, are part of it. Two
+    weeks hold the coupons' life; more weeks show what was only pulled forward.
     """
     world.tastes  # noqa: B018 - computed once, so that replicas share it
     state = world.grown(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tests.simulation.worlds import spec, state_at
 
 from coupon_pipeline.simulation.living import State, World
@@ -71,7 +72,7 @@ def test_the_expected_payout_is_what_tills_take_off(world: World, state: State, 
 
 def test_a_form_without_a_closed_form_says_so() -> None:
     other = World(spec(form="fatigue"))
-    with pytest.raises(NoClosedFormError, match="truth.twins"):
+    with pytest.raises(NoClosedFormError, match=r"truth\.twins"):
         effects(other, state_at(other, 2), other.wave(2))
 
 

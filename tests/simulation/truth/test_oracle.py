@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from coupon_pipeline.simulation.truth.oracle import oracle
 
 
-def problem(seed: int, households: int = 60, coupons: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def problem(
+    seed: int, households: int = 60, coupons: int = 12
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     draw = np.random.default_rng(seed)
     margin = draw.normal(0, 3, (households, coupons))
     payout = draw.gamma(2.0, 1.0, (households, coupons))
