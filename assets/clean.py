@@ -106,7 +106,7 @@ def references(store: Store, contract: Contract, last: str) -> dict[str, Referen
 
 def _reference(store: Store, table: str, column: str, last: str) -> Reference:
     weeks = [week for week in store.calendar.weeks if week <= last]
-    keys = [store.read("clean", table, week)[column].to_numpy() for week in weeks]
+    keys = [store.read("clean", table, week, [column])[column].to_numpy() for week in weeks]
     first = np.concatenate([np.full(len(found), n) for n, found in enumerate(keys)])
     # unique() gives the position of the first occurrence, and weeks are in order.
     distinct, positions = np.unique(np.concatenate(keys), return_index=True)

@@ -33,7 +33,7 @@ def candidates(graph: Graph) -> dg.AssetsDefinition:
         key=graph.key("coupons", "candidates"),
         partitions_def=graph.weeks,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[graph.key("clean", name) for name in ("campaigns", "campaign_targets", "coupons", "customers")],
+        deps=[graph.key("clean", name) for name in offers.READS if name in graph.tables],
         group_name="coupons",
         kinds={"ibis", "duckdb"},
         owners=OWNERS,
@@ -43,10 +43,13 @@ def candidates(graph: Graph) -> dg.AssetsDefinition:
         store = pipeline.store
         with plain_failures():
             for week in context.partition_keys:
-                rows = offers.candidates(store.as_of(store.calendar.decision_time(week)))
+                as_of = store.as_of(store.calendar.decision_time(week))
+                rows = offers.candidates(as_of, pipeline.source.assignment)
                 store.write("coupons", "candidates", week, rows, Digests(pipeline).candidates(week))
                 verdicts = rows["refused"].value_counts().to_pylist()
                 told = {verdict["values"] or "eligible": verdict["counts"] for verdict in verdicts}
+                if pipeline.source.assignment is not None:
+                    told["not_due"] = offers.not_due(as_of, pipeline.source.assignment)
                 told |= facts(store, "coupons", "candidates", week, rows.num_rows)
                 context.add_asset_metadata(told, partition_key=week)
 

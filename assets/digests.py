@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from assets.pipeline import Pipeline
-from models.dataset import INPUTS
+from models.dataset import inputs
 
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.features.sets import REDEMPTION
@@ -44,7 +46,10 @@ class Digests:
 
     def candidates(self, week: str) -> str:
         """What a cycle's candidates are made from."""
-        return self._from_clean(week, code_of("coupon_pipeline.decisions.candidates"))
+        code = code_of("coupon_pipeline.decisions.candidates", "coupon_pipeline.decisions.arms")
+        given = self.pipeline.source.assignment
+        clean = [[table, self._up_to(table, week)] for table in inputs(self.pipeline.source.tables())]
+        return fingerprint(clean, None if given is None else asdict(given), code)
 
     def features(self, week: str) -> str:
         """What a cycle's features are made from."""
@@ -59,9 +64,6 @@ class Digests:
         """What a cycle's bundle is made from."""
         code = code_of("coupon_pipeline.snapshot", "assets.snapshot")
         return fingerprint(self.decisions(week, model_digest), code)
-
-    def _from_clean(self, week: str, code: str) -> str:
-        return fingerprint([[table, self._up_to(table, week)] for table in INPUTS], code)
 
     def _up_to(self, table: str, week: str) -> list[str | None]:
         weeks = self.pipeline.source.calendar.weeks

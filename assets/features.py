@@ -7,7 +7,7 @@ import dagster as dg
 from assets.digests import FEATURE_TABLES, Digests
 from assets.graph import Graph, Weekly, facts, plain_failures
 from assets.pipeline import Pipeline
-from models.dataset import INPUTS
+from models.dataset import inputs
 
 from coupon_pipeline.features.compute import blocks
 from coupon_pipeline.features.sets import REDEMPTION
@@ -23,7 +23,7 @@ def cycle_features(graph: Graph) -> dg.AssetsDefinition:
     """The assets features/household, features/coupon and features/pair."""
     keys = {name: graph.key("features", name) for name in FEATURE_TABLES}
     pairs = graph.key("coupons", "candidates")
-    deps = [pairs, *(graph.key("clean", name) for name in INPUTS)]
+    deps = [pairs, *(graph.key("clean", name) for name in inputs(graph.tables))]
 
     @dg.multi_asset(
         name="cycle_features",

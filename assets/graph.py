@@ -17,7 +17,7 @@ from models.registry import RegistryError
 from coupon_pipeline.contracts.contract import ContractError
 from coupon_pipeline.snapshot.bundle import BadBundleError
 from coupon_pipeline.sources.source import SourceError
-from coupon_pipeline.tables import MissingWeekError, Store
+from coupon_pipeline.tables import MissingTableError, MissingWeekError, Store
 from coupon_pipeline.weeks import UnknownWeekError
 
 Weekly = Mapping[str, pa.Table]
@@ -27,6 +27,7 @@ PLAIN_ERRORS = (
     BadBundleError,
     CampaignError,
     ContractError,
+    MissingTableError,
     MissingWeekError,
     OSError,
     RegistryError,
@@ -44,6 +45,8 @@ class Graph:
     source: str
     weeks: dg.StaticPartitionsDefinition
     """The source's calendar: one partition per week, named by its Monday."""
+    tables: tuple[str, ...]
+    """The tables that the source delivers, referenced tables first."""
 
     def key(self, layer: str, table: str) -> dg.AssetKey:
         """The key of a table in a layer."""

@@ -8,7 +8,7 @@ import dagster as dg
 from assets.graph import Graph, plain_failures
 from assets.pipeline import Pipeline
 from models import gates, training
-from models.dataset import INPUTS, path_of
+from models.dataset import inputs, path_of
 from models.registry import Registry
 
 from coupon_pipeline.features.sets import REDEMPTION
@@ -22,7 +22,7 @@ def training_rows(graph: Graph) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=graph.key("models", "training_rows"),
-        deps=[graph.key("clean", name) for name in INPUTS],
+        deps=[graph.key("clean", name) for name in inputs(graph.tables)],
         group_name="models",
         kinds={"ibis", "duckdb"},
         owners=OWNERS,
@@ -31,13 +31,13 @@ def training_rows(graph: Graph) -> dg.AssetsDefinition:
     def build(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult:
         with plain_failures():
             parts = training.development_split(pipeline.store, pipeline.plan)
-            rows = training.training_rows(pipeline.store, (*parts.training, parts.test), REDEMPTION)
+            rows = training.training_rows(pipeline.store, (*parts.training, *parts.test), REDEMPTION)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows.num_rows,
-                "dagster/uri": str(path_of(pipeline.store, parts.test, REDEMPTION).parents[1]),
+                "dagster/uri": str(path_of(pipeline.store, parts.first_test, REDEMPTION).parents[1]),
                 "training_campaigns": [campaign.campaign_id for campaign in parts.training],
-                "test_campaign": parts.test.campaign_id,
+                "test_campaigns": parts.test_ids,
                 "feature_hash": REDEMPTION.hash,
             }
         )
@@ -54,7 +54,7 @@ def redemption_model(graph: Graph) -> dg.AssetsDefinition:
         group_name="models",
         kinds={"lightgbm", "mlflow"},
         owners=OWNERS,
-        description="P(redeemed within validity | issued): trained, tested on a later campaign, and registered.",
+        description="P(redeemed within validity | issued): trained, tested on later campaigns, and registered.",
     )
     def train(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult:
         with plain_failures():

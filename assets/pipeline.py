@@ -29,7 +29,8 @@ class Pipeline:
     def store(self) -> Store:
         """The tables of the source."""
         root = self.settings.data / self.settings.source
-        return Store(root, self.source.calendar, self.settings.threads, self.settings.memory_limit)
+        delivered = self.source.tables()
+        return Store(root, self.source.calendar, self.settings.threads, self.settings.memory_limit, delivered)
 
     @property
     def plan(self) -> EvaluationPlan:

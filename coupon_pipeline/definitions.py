@@ -19,11 +19,12 @@ WEEKLY = ("landing", "contracts", "features", "coupons", "serving")
 
 def build(pipeline: Pipeline) -> dg.Definitions:
     """The definitions of one source's pipeline."""
-    graph = Graph(pipeline.source.name, dg.StaticPartitionsDefinition(list(pipeline.source.calendar.weeks)))
+    source = pipeline.source
+    graph = Graph(source.name, dg.StaticPartitionsDefinition(list(source.calendar.weeks)), source.tables())
     with warnings.catch_warnings():
         # A range of weeks in one run needs a backfill policy, which Dagster calls beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        assets = _assets(graph, pipeline.source.tables())
+        assets = _assets(graph)
     return dg.Definitions(
         assets=assets,
         jobs=[
@@ -50,10 +51,10 @@ def build(pipeline: Pipeline) -> dg.Definitions:
     )
 
 
-def _assets(graph: Graph, tables: tuple[str, ...]) -> list[dg.AssetsDefinition]:
+def _assets(graph: Graph) -> list[dg.AssetsDefinition]:
     return [
-        *(landing.landed(graph, table) for table in tables),
-        *(clean.contracted(graph, table) for table in tables),
+        *(landing.landed(graph, table) for table in graph.tables),
+        *(clean.contracted(graph, table) for table in graph.tables),
         coupons.candidates(graph),
         features.cycle_features(graph),
         models.training_rows(graph),

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coupon_pipeline.contracts import reader
+from coupon_pipeline.contracts import arrow, reader
 from coupon_pipeline.files import replacing
 from coupon_pipeline.weeks import Calendar
 
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as types
+
+VALID_FROM = "valid_from"
+"""In the key of a change log: the first day on which a change holds; of several that hold, the last one counts."""
+
+
+class MissingTableError(LookupError):
+    """A table that the source does not deliver and that nothing works without."""
 
 
 class MissingWeekError(FileNotFoundError):
@@ -30,9 +38,9 @@ def write_parquet(path: Path, rows: pa.Table, digest: str) -> None:
         pq.write_table(marked, temporary, compression="zstd")
 
 
-def read_parquet(path: Path) -> pa.Table:
-    """The rows of one file, without columns from the names of its folders."""
-    return pq.ParquetFile(path).read()
+def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """The rows of one file, all columns or some, without columns from the names of its folders."""
+    return pq.ParquetFile(path).read(columns)
 
 
 def read_digest(path: Path) -> str | None:
@@ -52,6 +60,27 @@ class Store:
     calendar: Calendar
     threads: int = 2
     memory_limit: str = "1GB"
+    delivered: tuple[str, ...] | None = None
+    """The tables that the source delivers; None: all that have a contract."""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that the source delivers."""
+        return reader.names() if self.delivered is None else self.delivered
+
+    def delivers(self, table: str) -> bool:
+        """Whether the source has a table at all; an optional one that it has not is empty for every reader.
+
+        Raises MissingTableError for a mandatory table that it has not.
+        """
+        if table in self.tables:
+            return True
+        if reader.load(table).mandatory:
+            raise MissingTableError(
+                f"the source of {self.root} delivers no {table}, which its contract calls mandatory: add the table to "
+                "the source"
+            )
+        return False
 
     def path(self, layer: str, table: str, week: str) -> Path:
         """Where a week of a table lies, whether it exists or not."""
@@ -63,9 +92,9 @@ class Store:
         write_parquet(path, rows, digest)
         return path
 
-    def read(self, layer: str, table: str, week: str) -> pa.Table:
-        """A week of a table; raises MissingWeekError if it was never delivered."""
-        return read_parquet(self._existing(layer, table, week))
+    def read(self, layer: str, table: str, week: str, columns: list[str] | None = None) -> pa.Table:
+        """A week of a table, all columns or some; raises MissingWeekError if it was never delivered."""
+        return read_parquet(self._existing(layer, table, week), columns)
 
     def digest(self, layer: str, table: str, week: str) -> str | None:
         """What a week of a table was made from; None where it is missing or unreadable."""
@@ -107,21 +136,42 @@ class AsOf:
         self.connection.raw_sql("set enable_progress_bar = false")
 
     def table(self, name: str) -> ibis.Table:
-        """All rows of a log with `known_at` before the instant; raises MissingWeekError for a gap in its weeks."""
+        """All rows of a log with `known_at` before the instant; raises MissingWeekError for a gap in its weeks.
+
+        An optional table that the source does not deliver has no rows.
+        """
         return self._known(name).drop("file_row_number")
 
-    def state(self, name: str) -> ibis.Table:
-        """The last known row per natural key of a change log; ties go to the later source row."""
+    def state(
+        self,
+        name: str,
+        valid_at: date | None = None,
+        where: Callable[[ibis.Table], ibis.Table] | None = None,
+    ) -> ibis.Table:
+        """The last known row per key of a change log that has not ended; ties go to the later source row.
+
+        Where `valid_from` is part of the key, the last change of the rest of the key that holds on the store-local day
+        `valid_at`, by default that of the instant. `where` cuts the log first, for speed, by columns that never change
+        for a key.
+        """
         import ibis
 
         rows = self._known(name)
-        order = [rows.known_at.desc(), rows.file_row_number.desc()]
-        latest = rows.mutate(_age=ibis.row_number().over(group_by=list(reader.load(name).key), order_by=order))
-        return latest.filter(latest._age == 0).drop("_age", "file_row_number")
+        key = list(reader.load(name).key)
+        rows = _last(rows if where is None else where(rows), key, "known_at", "file_row_number")
+        rows = rows.filter(~rows.is_deleted.fill_null(False))
+        if VALID_FROM in key:
+            day = self.day() if valid_at is None else ibis.date(valid_at)
+            rest = [column for column in key if column != VALID_FROM]
+            rows = _last(rows.filter(rows.valid_from <= day), rest, VALID_FROM)
+        return rows.drop("file_row_number", "is_deleted")
 
     def _known(self, name: str) -> ibis.Table:
         import ibis
 
+        if not self.store.delivers(name):
+            schema = arrow.schema(reader.load(name)).append(pa.field("file_row_number", pa.int64()))
+            return ibis.memtable(schema.empty_table())
         weeks = self.store.calendar.known_before(self.instant)
         paths = [str(self.store._existing("clean", name, week)) for week in weeks]
         if not paths:
@@ -134,3 +184,12 @@ class AsOf:
         import ibis
 
         return ibis.date(self.store.calendar.local_day(self.instant))
+
+
+def _last(rows: ibis.Table, key: list[str], *by: str) -> ibis.Table:
+    """The row per key that comes last by some columns."""
+    import ibis
+
+    order = [rows[column].desc() for column in by]
+    ranked = rows.mutate(_age=ibis.row_number().over(group_by=key, order_by=order))
+    return ranked.filter(ranked._age == 0).drop("_age")

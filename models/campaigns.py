@@ -1,4 +1,4 @@
-"""Which campaigns a model may learn from, and which one tests it."""
+"""Which campaigns a model may learn from, and which ones test it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ class Campaign:
     kind: str
     starts_on: date
     ends_on: date
+
+
+def named(campaign_ids: Iterable[int]) -> str:
+    """`campaign 13`, or `campaigns 12, 13`."""
+    ids = [str(campaign_id) for campaign_id in campaign_ids]
+    return f"campaign{'s' if len(ids) > 1 else ''} {', '.join(ids)}"
 
 
 def announced(as_of: AsOf) -> dict[int, Campaign]:

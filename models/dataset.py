@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from coupon_pipeline.features.feature import FeatureSet
 from coupon_pipeline.fingerprints import code_of, fingerprint
 from coupon_pipeline.tables import AsOf, Store, read_digest, read_parquet, write_parquet
 
-INPUTS = (
+REQUIRED = (
     "products",
     "customers",
     "pos_transactions",
@@ -26,16 +27,53 @@ INPUTS = (
     "coupon_products",
     "coupon_redemptions",
 )
-"""Clean tables that rows are made from."""
+"""Clean tables that rows are made from, whatever the source."""
+OPTIONAL = (
+    "stores",
+    "prices",
+    "promotions",
+    "inventory_levels",
+    "purchase_orders",
+    "bills",
+    "engagements",
+    "coupon_issues",
+)
+"""Clean tables that rows are made from as well where the source delivers them."""
 KEYS = ("household_id", "coupon_id")
 
 
-def offered(as_of: AsOf, campaign_id: int) -> pa.Table:
-    """All pairs (household_id, coupon_id) of a campaign: its targets times its coupons."""
-    targets = as_of.state("campaign_targets").filter(ibis._.campaign_id == campaign_id)
-    coupons = as_of.state("coupons").filter(ibis._.campaign_id == campaign_id)
-    pairs = targets.join(coupons, "campaign_id").select("household_id", "coupon_id")
-    return pairs.order_by("household_id", "coupon_id").to_pyarrow()
+def inputs(delivered: Collection[str]) -> tuple[str, ...]:
+    """The clean tables that rows are made from where a source delivers these tables."""
+    return (*REQUIRED, *(table for table in OPTIONAL if table in delivered))
+
+
+def tells_issues(store: Store) -> bool:
+    """Whether the source says who was issued what; else everybody targeted was offered every coupon of a campaign."""
+    return store.delivers("coupon_issues")
+
+
+def offered(store: Store, campaign: Campaign) -> pa.Table:
+    """All pairs (household_id, coupon_id) of a campaign: those it issued, or its targets times its coupons.
+
+    Issues of a campaign are decided as it starts, and are recorded hours later.
+    """
+    if tells_issues(store):
+        as_of = store.as_of(closes_at(store, campaign))
+        coupons = as_of.state("coupons").filter(ibis._.campaign_id == campaign.campaign_id)
+        issues = as_of.table("coupon_issues").filter(ibis._.household_id.notnull())
+        pairs = issues.semi_join(coupons, "coupon_id").select(*KEYS).distinct()
+    else:
+        as_of = store.as_of(store.calendar.midnight(campaign.starts_on))
+        targets = as_of.state("campaign_targets").filter(ibis._.campaign_id == campaign.campaign_id)
+        coupons = as_of.state("coupons").filter(ibis._.campaign_id == campaign.campaign_id)
+        pairs = targets.join(coupons, "campaign_id").select(*KEYS)
+    return pairs.order_by(*KEYS).to_pyarrow()
+
+
+def issuing(as_of: AsOf) -> frozenset[int]:
+    """The campaigns of which a coupon was issued before the instant."""
+    issued = as_of.state("coupons").semi_join(as_of.table("coupon_issues"), "coupon_id")
+    return frozenset(issued.select("campaign_id").distinct().to_pyarrow()["campaign_id"].to_pylist())
 
 
 def closes_at(store: Store, campaign: Campaign) -> datetime:
@@ -68,7 +106,7 @@ def _keys(pairs: pa.Table) -> pd.MultiIndex:
 def features_of(store: Store, campaign: Campaign, features: FeatureSet) -> pa.Table:
     """Keys, campaign_id and features of all pairs of a campaign, from what was known before its first day."""
     as_of = store.as_of(store.calendar.midnight(campaign.starts_on))
-    rows = compute(as_of, offered(as_of, campaign.campaign_id), features)
+    rows = compute(as_of, offered(store, campaign), features)
     return rows.add_column(2, "campaign_id", pa.array([campaign.campaign_id] * rows.num_rows, pa.int64()))
 
 
@@ -94,6 +132,6 @@ def load(store: Store, campaign: Campaign, features: FeatureSet) -> pa.Table:
 def digest_of(store: Store, campaign: Campaign, features: FeatureSet) -> str:
     """What a campaign's rows are made from: clean weeks up to its close, features and code."""
     weeks = store.calendar.known_before(closes_at(store, campaign))
-    inputs = [[table, week, store.digest("clean", table, week)] for table in INPUTS for week in weeks]
+    files = [[table, week, store.digest("clean", table, week)] for table in inputs(store.tables) for week in weeks]
     code = code_of("coupon_pipeline.features", "models.dataset")
-    return fingerprint(inputs, features.hash, str(campaign), code)
+    return fingerprint(files, features.hash, str(campaign), code)

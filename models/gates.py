@@ -41,18 +41,18 @@ def calibrated(report: Report) -> Gate:
     return Gate("calibrated", low <= ratio <= high, f"predicted / observed {ratio:.3f}; {low} to {high} allowed")
 
 
-def beats(report: Report, baseline: str) -> Gate:
-    """Better than a baseline on every resampled metric, one-sided 95 % by household."""
-    bounds = {metric: lower_bound(report.comparison.differences(baseline, metric)) for metric in METRICS}
+def beats(report: Report, baseline: str, compared_on: Sequence[str] = METRICS) -> Gate:
+    """Better than a baseline on every metric that is compared on, one-sided 95 % by household."""
+    bounds = {metric: lower_bound(report.comparison.differences(baseline, metric)) for metric in compared_on}
     text = ", ".join(f"{metric} {bound:+.4f}" for metric, bound in bounds.items())
     return Gate(f"beats_{baseline}", min(bounds.values()) > 0, f"at least {text}; above 0 needed")
 
 
-def not_worse_than_champion(report: Report) -> Gate:
-    """No metric is lower than the champion's by more than noise, one-sided 95 % by household."""
+def not_worse_than_champion(report: Report, compared_on: Sequence[str] = METRICS) -> Gate:
+    """No metric that is compared on is lower than the champion's by more than noise, one-sided 95 % by household."""
     if CHAMPION not in report.scores:
         return Gate("not_worse_than_champion", True, "there is no champion with these features yet")
-    bounds = {metric: lower_bound(report.comparison.differences(CHAMPION, metric)) for metric in METRICS}
+    bounds = {metric: lower_bound(report.comparison.differences(CHAMPION, metric)) for metric in compared_on}
     text = ", ".join(
         f"{metric} {bound:+.4f} (at most {TOLERATED_LOSS[metric]} lost)" for metric, bound in bounds.items()
     )
@@ -67,13 +67,15 @@ def no_leak(report: Report, canaries: Canaries) -> Gate:
     return Gate("no_leak", all(canary.level != "fail" for canary in reached), finding)
 
 
-def judged(report: Report, training_positives: int, canaries: Canaries) -> list[Gate]:
-    """All gates, cheapest first."""
+def judged(
+    report: Report, training_positives: int, canaries: Canaries, compared_on: Sequence[str] = METRICS
+) -> list[Gate]:
+    """All gates, cheapest first; `compared_on` holds at least one of the metrics that can be resampled."""
     return [
         enough(training_positives),
         calibrated(report),
-        *(beats(report, name) for name in report.scores if name not in {MODEL, CHAMPION}),
-        not_worse_than_champion(report),
+        *(beats(report, name, compared_on) for name in report.scores if name not in {MODEL, CHAMPION}),
+        not_worse_than_champion(report, compared_on),
         no_leak(report, canaries),
     ]
 

@@ -1,4 +1,4 @@
-"""How a model does on a test campaign, beside the baselines and with intervals by household."""
+"""How a model does on the campaigns that test it, beside the baselines and with intervals by household."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESAMPLES: Final = 300
 
 @dataclass(frozen=True)
 class Report:
-    """Labels and scores, each [n], of the model and of what it is compared with on the same pairs of one campaign."""
+    """Labels and scores, each [n], of the model and of what it is compared with on the same distinct pairs."""
 
     households: np.ndarray
     coupons: np.ndarray

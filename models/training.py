@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,41 +23,87 @@ from coupon_pipeline.features.feature import FeatureSet
 from coupon_pipeline.files import write_text
 from coupon_pipeline.fingerprints import code_of, fingerprint
 from coupon_pipeline.sources.source import EvaluationPlan
-from coupon_pipeline.tables import Store
+from coupon_pipeline.tables import AsOf, Store
 
 
 @dataclass(frozen=True)
 class Split:
-    """The campaign that tests a model and those it learns from: all that had closed before the test began.
+    """The campaigns that test a model together, and those it learns from: all that had closed before the first test.
 
     Raises CampaignError for a training campaign that was still open then: no metric would show it.
     """
 
-    test: Campaign
+    test: tuple[Campaign, ...]
     training: tuple[Campaign, ...]
 
     def __post_init__(self) -> None:
+        first = self.first_test
         for campaign in self.training:
-            if campaign.ends_on >= self.test.starts_on:
+            if campaign.ends_on >= first.starts_on:
                 raise CampaignError(
                     f"campaign {campaign.campaign_id} ends on {campaign.ends_on}, not before the test campaign "
-                    f"{self.test.campaign_id} starts on {self.test.starts_on}: its labels leak, leave it out"
+                    f"{first.campaign_id} starts on {first.starts_on}: its labels leak, leave it out"
                 )
+
+    @property
+    def first_test(self) -> Campaign:
+        """The test campaign that starts first."""
+        return min(self.test, key=lambda campaign: (campaign.starts_on, campaign.campaign_id))
+
+    @property
+    def test_ids(self) -> list[int]:
+        """The ids of the test campaigns, by start."""
+        return [campaign.campaign_id for campaign in self.test]
 
 
 def split(store: Store, campaign_id: int) -> Split:
-    """The split that tests on a campaign; raises CampaignError."""
+    """The split that tests on one campaign; raises CampaignError."""
     latest = store.as_of(store.calendar.decision_time(store.latest("clean", "campaigns")))
-    test = find(announced(latest), campaign_id)
-    known = store.as_of(store.calendar.midnight(test.starts_on))
-    return Split(test, closed_before(announced(known).values(), test.starts_on, first_sale(known)))
+    return _tested_on(store, (find(announced(latest), campaign_id),))
+
+
+def latest_split(store: Store, count: int, locked_from: date | None) -> Split:
+    """The split that tests on the newest `count` campaigns that closed before the last week of the calendar began.
+
+    A cycle of that week decides with a model that was trained before the week was landed. Locked campaigns are passed
+    over. Raises CampaignError if too few have closed.
+    """
+    today = date.fromisoformat(store.calendar.weeks[-1])
+    known = store.as_of(store.calendar.midnight(today))
+    closed = closed_before(_usable(store, known), today, first_sale(known))
+    free = [campaign for campaign in closed if locked_from is None or campaign.starts_on < locked_from]
+    if not free:
+        raise CampaignError(f"every campaign that closed before {today} is locked from {locked_from} on: none can test")
+    return _tested_on(store, tuple(free[-count:]))
 
 
 def development_split(store: Store, plan: EvaluationPlan) -> Split:
     """The split that the plan tests on; raises CampaignError if it touches a locked campaign."""
-    found = split(store, plan.test_campaign)
-    refuse_locked([found.test, *found.training], plan.locked_from)
+    if plan.test_campaign is not None:
+        found = split(store, plan.test_campaign)
+    elif plan.latest_campaigns:
+        found = latest_split(store, plan.latest_campaigns, plan.locked_from)
+    else:
+        raise CampaignError(
+            "nothing says which campaigns test a model: set COUPON_TEST_CAMPAIGN, or latest_campaigns in the source's "
+            "evaluation"
+        )
+    if plan.locked_from is not None:
+        refuse_locked([*found.test, *found.training], plan.locked_from)
     return found
+
+
+def _tested_on(store: Store, test: tuple[Campaign, ...]) -> Split:
+    first = min(campaign.starts_on for campaign in test)
+    known = store.as_of(store.calendar.midnight(first))
+    return Split(test, closed_before(_usable(store, known), first, first_sale(known)))
+
+
+def _usable(store: Store, known: AsOf) -> list[Campaign]:
+    """The announced campaigns; where the source tells who was issued what, those of which anything was issued."""
+    campaigns = announced(known)
+    issued = dataset.issuing(known) if dataset.tells_issues(store) else campaigns.keys()
+    return [campaign for campaign in campaigns.values() if campaign.campaign_id in issued]
 
 
 def training_rows(store: Store, campaigns: tuple[Campaign, ...], features: FeatureSet) -> pa.Table:
@@ -67,7 +114,7 @@ def training_rows(store: Store, campaigns: tuple[Campaign, ...], features: Featu
 
 def fingerprint_of(store: Store, parts: Split, features: FeatureSet, recipe: redemption.Recipe) -> str:
     """Digest of all that a training is made from: rows, recipe and code."""
-    rows = [dataset.digest_of(store, campaign, features) for campaign in (*parts.training, parts.test)]
+    rows = [dataset.digest_of(store, campaign, features) for campaign in (*parts.training, *parts.test)]
     code = code_of("models", "coupon_pipeline.evaluation")
     return fingerprint(rows, asdict(recipe), redemption.PARAMETERS, code)
 
@@ -82,6 +129,7 @@ class Trained:
     fingerprint: str
     training_positives: int
     metrics: dict[str, dict[str, float]]
+    test_campaigns: list[int] = field(default_factory=list)
 
 
 def trained_path(store: Store) -> Path:
@@ -105,8 +153,8 @@ def train(
     recipe: redemption.Recipe,
     tags: dict[str, str],
 ) -> tuple[Trained, Report]:
-    """Fit on the training campaigns, measure on the test campaign, log the run and register the very same model."""
-    rows, test = training_rows(store, parts.training, features), dataset.load(store, parts.test, features)
+    """Fit on the training campaigns, measure on the test campaigns, log the run and register the very same model."""
+    rows, test = training_rows(store, parts.training, features), training_rows(store, parts.test, features)
     text = redemption.fit(rows, features, recipe)
     probability = redemption.probabilities(redemption.load(text, features), test, features)
     report = measure(test, probability)
@@ -121,11 +169,11 @@ def train(
             redemption.matrix(test.slice(0, 2), features),
             {**redemption.PARAMETERS, **asdict(recipe), "training_campaigns": data["training_campaigns"]},
             flat_metrics(report),
-            {**tags, "data_fingerprint": mark, "test_campaign": str(parts.test.campaign_id)},
+            {**tags, "data_fingerprint": mark, "test_campaigns": ", ".join(map(str, parts.test_ids))},
             Path(folder),
         )
     metrics = {name: dict(found) for name, found in report.metrics.items()}
-    trained = Trained(entry.version, entry.run_id, entry.digest, mark, positives, metrics)
+    trained = Trained(entry.version, entry.run_id, entry.digest, mark, positives, metrics, parts.test_ids)
     write_text(trained_path(store), json.dumps(asdict(trained), indent=2, sort_keys=True) + "\n")
     return trained, report
 
@@ -133,7 +181,7 @@ def train(
 def gate(
     store: Store, registry: Registry, parts: Split, plan: EvaluationPlan, features: FeatureSet, trained: Trained
 ) -> list[gates.Gate]:
-    """Judge the registered model on the test campaign and promote it if every gate is passed.
+    """Judge the registered model on the test campaigns and promote it if every gate is passed.
 
     The scores come from the stored artefact, so the gates see what would be served. A model that is the champion byte
     for byte has nothing to prove and changes nothing.
@@ -141,10 +189,11 @@ def gate(
     challenger, current = registry.entry(trained.version), registry.champion()
     if current is not None and current.digest == challenger.digest:
         return [gates.Gate("same_model", True, f"the champion, version {current.version}, is the same model")]
-    test = dataset.load(store, parts.test, features)
+    test = training_rows(store, parts.test, features)
     probability = redemption.probabilities(redemption.load(challenger.text, features), test, features)
     report = measure(test, probability, _rival_scores(current, test, features))
-    found = gates.judged(report, trained.training_positives, Canaries(plan.fail_above, plan.explain_above))
+    canaries = Canaries(plan.fail_above, plan.explain_above)
+    found = gates.judged(report, trained.training_positives, canaries, plan.compared_on)
     registry.tag(
         trained.version, {f"gate.{g.name}": f"{'passed' if g.passed else 'failed'}: {g.finding}" for g in found}
     )
@@ -204,10 +253,10 @@ def _data_facts(parts: Split, rows: pa.Table, test: pa.Table, features: FeatureS
 
     return {
         "training_campaigns": sorted(campaign.campaign_id for campaign in parts.training),
-        "test_campaign": parts.test.campaign_id,
+        "test_campaigns": parts.test_ids,
         "training": facts(rows),
         "test": facts(test),
         "feature_set": features.name,
         "feature_hash": features.hash,
-        "known_before": str(parts.test.starts_on),
+        "known_before": str(parts.first_test.starts_on),
     }

@@ -18,7 +18,14 @@ from tests.slice import write_slice
 from coupon_pipeline.commands.run import run
 from coupon_pipeline.settings import Settings
 
-TOGETHER = ("tests/journeys/", "tests/models/test_registry.py")
+TOGETHER = (
+    "tests/journeys/test_simulated.py",
+    "tests/journeys/",
+    "tests/models/test_registry.py",
+    "tests/simulation/dirt/",
+    "tests/sources/test_postgresql.py",
+    "tests/sources/test_simulated.py",
+)
 """Tests that share something costly, such as one whole run, and so stay in one process."""
 
 
@@ -69,7 +76,8 @@ class Loop:
 @pytest.fixture(scope="session")
 def loop(slice_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Loop:
     """One whole run of the real pipeline on the slice."""
-    settings = Settings(data=tmp_path_factory.mktemp("loop") / "data", complete_journey=slice_folder)
+    folder = tmp_path_factory.mktemp("loop")
+    settings = Settings(source="complete-journey", data=folder / "data", complete_journey=slice_folder)
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         patch.chdir(settings.data.parent)

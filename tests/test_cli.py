@@ -21,6 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder of its own, with the repository's Dagster settings."""
     shutil.copy(ROOT / "dagster.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COUPON_SOURCE", "complete-journey")
     return tmp_path
 
 

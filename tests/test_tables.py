@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from coupon_pipeline.contracts import arrow, reader
-from coupon_pipeline.tables import MissingWeekError, Store, read_digest
+from coupon_pipeline.tables import MissingTableError, MissingWeekError, Store, read_digest
 from coupon_pipeline.weeks import Calendar, UnknownWeekError
 
 CALENDAR = Calendar(date(2024, 1, 1), date(2024, 1, 22), "America/New_York")
@@ -18,13 +18,19 @@ FIRST, SECOND, THIRD, FOURTH = CALENDAR.weeks
 MICROSECOND = timedelta(microseconds=1)
 
 
+def rows_of(table: str, *rows: dict[str, Any]) -> pa.Table:
+    schema = arrow.schema(reader.load(table))
+    return pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in rows], schema=schema)
+
+
 def stores(*rows: tuple[int, str, datetime]) -> pa.Table:
-    schema = arrow.schema(reader.load("stores"))
-    found: list[dict[str, Any]] = [
-        {"store_id": store_id, "region": region, "format": None, "known_at": known_at}
-        for store_id, region, known_at in rows
-    ]
-    return pa.Table.from_pylist(found, schema=schema)
+    found = [{"store_id": store_id, "region": region, "known_at": known_at} for store_id, region, known_at in rows]
+    return rows_of("stores", *found)
+
+
+def price(cents: int, valid_from: date, known_at: datetime, zone: int = 1, is_deleted: bool | None = None) -> Any:
+    key = {"product_id": 1, "price_zone": zone, "valid_from": valid_from}
+    return {**key, "shelf_price_cents": cents, "is_deleted": is_deleted, "known_at": known_at}
 
 
 @pytest.fixture
@@ -118,3 +124,100 @@ def test_the_day_of_an_instant_is_the_stores_own(store: Store) -> None:
 def test_a_layer_without_a_week_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(MissingWeekError, match="has no week yet"):
         Store(tmp_path, CALENDAR).latest("clean", "stores")
+
+
+def ended(store: Store, *ends: bool | None) -> dict[int, str]:
+    """The state after store 1 was said to have ended, or not, once a second from the third week's first instant on."""
+    opens = CALENDAR.opens_at(THIRD)
+    rows = [
+        {"store_id": 1, "region": f"row {n}", "is_deleted": end, "known_at": opens + n * timedelta(seconds=1)}
+        for n, end in enumerate(ends)
+    ]
+    store.write("clean", "stores", THIRD, rows_of("stores", *rows), "")
+    return regions(store, CALENDAR.decision_time(THIRD))
+
+
+def test_a_key_whose_last_row_ends_it_is_hidden_until_another_row_brings_it_back(store: Store) -> None:
+    assert ended(store, True) == {2: "south"}
+    assert ended(store, True, None) == {1: "row 1", 2: "south"}
+    assert ended(store, True, False) == {1: "row 1", 2: "south"}
+    assert ended(store, False, True) == {2: "south"}
+    assert regions(store, CALENDAR.opens_at(THIRD)) == {1: "west", 2: "south"}
+
+
+def test_a_row_that_ends_a_key_stays_in_the_log(store: Store) -> None:
+    before = store.as_of(CALENDAR.opens_at(THIRD)).table("stores").count().to_pyarrow().as_py()
+    ended(store, True)
+    log = store.as_of(CALENDAR.decision_time(THIRD)).table("stores")
+    assert log.count().to_pyarrow().as_py() == before + 1
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> Store:
+    """A product whose price rises on 10 and on 20 January in zone 1, both known beforehand."""
+    made = Store(tmp_path, CALENDAR)
+    opens = CALENDAR.opens_at(FIRST)
+    rows = [
+        price(100, date(2024, 1, 1), opens),
+        price(150, date(2024, 1, 1), opens, zone=2),
+        price(110, date(2024, 1, 10), opens + timedelta(days=2)),
+        price(120, date(2024, 1, 20), opens + timedelta(days=3)),
+    ]
+    for week in CALENDAR.weeks:
+        made.write("clean", "prices", week, rows_of("prices", *(rows if week == FIRST else [])), "")
+    return made
+
+
+def priced(store: Store, instant: datetime, valid_at: date | None = None) -> dict[int, int]:
+    rows = store.as_of(instant).state("prices", valid_at).to_pyarrow().to_pylist()
+    return {row["price_zone"]: row["shelf_price_cents"] for row in rows}
+
+
+@pytest.mark.parametrize(("day", "cents"), [(8, 100), (9, 100), (10, 110), (19, 110), (20, 120), (21, 120)])
+def test_a_price_holds_from_its_own_day_on(prices: Store, day: int, cents: int) -> None:
+    assert priced(prices, CALENDAR.midnight(date(2024, 1, day))) == {1: cents, 2: 150}
+    assert priced(prices, CALENDAR.midnight(date(2024, 1, 8)), date(2024, 1, day)) == {1: cents, 2: 150}
+
+
+def test_the_day_of_a_price_is_the_stores_own(prices: Store) -> None:
+    evening_of_the_ninth = datetime(2024, 1, 10, 3, 30)
+    assert priced(prices, evening_of_the_ninth)[1] == 100
+
+
+def test_a_price_that_was_not_yet_known_does_not_hold(prices: Store) -> None:
+    known = CALENDAR.opens_at(FIRST) + timedelta(days=2)
+    assert priced(prices, known, date(2024, 1, 10))[1] == 100
+    assert priced(prices, known + MICROSECOND, date(2024, 1, 10))[1] == 110
+
+
+def test_a_price_that_is_withdrawn_or_corrected_gives_way(prices: Store) -> None:
+    opens = CALENDAR.opens_at(SECOND)
+    day = date(2024, 1, 20)
+    prices.write("clean", "prices", SECOND, rows_of("prices", price(130, day, opens)), "")
+    assert priced(prices, opens + MICROSECOND, day)[1] == 130
+    withdrawn = price(130, day, opens, is_deleted=True)
+    prices.write("clean", "prices", SECOND, rows_of("prices", withdrawn), "")
+    assert priced(prices, opens + MICROSECOND, day)[1] == 110
+
+
+def test_a_source_that_lacks_an_optional_table_has_it_without_rows(tmp_path: Path) -> None:
+    lacking = Store(tmp_path, CALENDAR, delivered=("stores",))
+    as_of = lacking.as_of(CALENDAR.opens_at(SECOND))
+    assert not lacking.delivers("prices")
+    for found, left_out in ((as_of.table("prices"), set()), (as_of.state("prices"), {"is_deleted"})):
+        empty = found.to_pyarrow()
+        expected = {f.name: f.type for f in arrow.schema(reader.load("prices")) if f.name not in left_out}
+        assert (empty.num_rows, dict(zip(empty.schema.names, empty.schema.types, strict=True))) == (0, expected)
+
+
+def test_a_source_that_lacks_a_mandatory_table_is_told_to_deliver_it(tmp_path: Path) -> None:
+    lacking = Store(tmp_path, CALENDAR, delivered=("prices",))
+    with pytest.raises(MissingTableError, match="delivers no stores"):
+        lacking.as_of(CALENDAR.opens_at(SECOND)).state("stores")
+
+
+def test_a_week_is_missed_of_an_optional_table_that_is_delivered(prices: Store) -> None:
+    prices.path("clean", "prices", FIRST).unlink()
+    for store in (prices, Store(prices.root, CALENDAR, delivered=("prices",))):
+        with pytest.raises(MissingWeekError, match=f"clean/prices has no week {FIRST}"):
+            store.as_of(CALENDAR.opens_at(SECOND)).table("prices")

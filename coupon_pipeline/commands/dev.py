@@ -1,4 +1,4 @@
-"""`make dev`: the pages of Dagster and MLflow, until Ctrl-C."""
+"""`make dev`: the pages of Dagster and MLflow, and the simulated chain's CRM, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
+from assets.event_log import BATCH
+
 from coupon_pipeline.commands.orphans import end_orphans
 from coupon_pipeline.ports import check_free
 from coupon_pipeline.settings import Settings
 
-DAGSTER_PORT, MLFLOW_PORT = 3001, 5000
+DAGSTER_PORT, MLFLOW_PORT, CRM_PORT = 3001, 5000, 8090
+SIMULATED = "simulated"
+"""The source whose systems run here as well."""
 GRACE_SECONDS = 15
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def dev(settings: Settings, console: Console) -> None:
-    """Run both servers on loopback; raises PortInUseError before anything is started."""
-    for port in (DAGSTER_PORT, MLFLOW_PORT):
+    """Run all servers on loopback; raises PortInUseError before anything is started."""
+    with_crm = settings.source == SIMULATED
+    for port in (DAGSTER_PORT, MLFLOW_PORT, *([CRM_PORT] if with_crm else [])):
         check_free(port)
     Path(settings.data / "mlflow").mkdir(parents=True, exist_ok=True)
     with dg.DagsterInstance.from_config(str(Path.cwd())) as instance:
@@ -34,10 +39,11 @@ def dev(settings: Settings, console: Console) -> None:
         # A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that.
         signal.signal(number, signal.default_int_handler)
     # In sessions of their own, so that Ctrl-C reaches them once, from here.
-    servers = [subprocess.Popen(command, start_new_session=True) for command in commands(settings)]
-    console.print(
-        f"Dagster: http://127.0.0.1:{DAGSTER_PORT}   MLflow: http://127.0.0.1:{MLFLOW_PORT}   Ctrl-C ends both"
-    )
+    environment = os.environ | BATCH
+    servers = [subprocess.Popen(line, start_new_session=True, env=environment) for line in commands(settings)]
+    pages = {"Dagster": DAGSTER_PORT, "MLflow": MLFLOW_PORT, **({"CRM": CRM_PORT} if with_crm else {})}
+    addresses = "   ".join(f"{name}: http://127.0.0.1:{port}" for name, port in pages.items())
+    console.print(f"{addresses}   Ctrl-C ends all", highlight=False)
     try:
         while all(server.poll() is None for server in servers):
             time.sleep(0.5)
@@ -61,10 +67,13 @@ def stop(servers: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def commands(settings: Settings) -> list[list[str]]:
-    """The command lines of both servers."""
+    """The command lines of all servers."""
     loopback = ["--host", "127.0.0.1"]
     stores = ["--backend-store-uri", settings.mlflow_uri, "--artifacts-destination", settings.mlflow_artifacts.as_uri()]
-    return [
+    found = [
         [sys.executable, "-m", "dagster", "dev", "--port", str(DAGSTER_PORT), *loopback],
         [sys.executable, "-m", "mlflow", "server", "--port", str(MLFLOW_PORT), *loopback, *stores],
     ]
+    if settings.source == SIMULATED:
+        found.append([sys.executable, "-m", "coupon_pipeline", "simulate", "--serve"])
+    return found

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from assets.pipeline import Pipeline
 from models import training
+from models.campaigns import named
 
 from coupon_pipeline.commands.outcome import Outcome, print_table, write_json
 
@@ -118,8 +119,9 @@ def _tables(pipeline: Pipeline, rows: list[Outcome]) -> Table:
 
 
 def _models(pipeline: Pipeline) -> Table:
-    metrics = training.last_trained(pipeline.store).metrics
-    title = f"Redemption model on campaign {pipeline.plan.test_campaign}, which it has not seen"
+    trained = training.last_trained(pipeline.store)
+    metrics = trained.metrics
+    title = f"Redemption model on {named(trained.test_campaigns)}, not seen in training"
     table = Table("model", title=title, title_justify="left", box=None, padding=(0, 2))
     columns = (*METRICS, "predicted_over_observed")
     for name in columns:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ibis
 
+from coupon_pipeline.features import supply
 from coupon_pipeline.features.feature import Feature
 from coupon_pipeline.features.history import RECENT, History, attach
 
 UNSOLD = "none of its products was sold so far"
+UNPRICED = "none of its products has a known price and cost"
+UNCOUNTED = "none of its products was counted, or none was sold"
 PRIOR_PAIRS = 500.0
 """Weight of the mean rate, in pairs, in the rate of a category or a UPC."""
 
@@ -28,6 +31,13 @@ FEATURES = (
             "ever", "no campaign of its kind has closed"),
     Feature("coupon__upc_rate", "Redemption rate of its UPC in closed campaigns, shrunk.", "share", "ever",
             "no campaign of its kind has closed"),
+    Feature("coupon__shelf_price", "Mean price of its products over the price zones.", "cents", "now", UNPRICED),
+    Feature("coupon__margin_share", "Margin of its products, as a share of their price.", "share", "now", UNPRICED),
+    Feature("coupon__promoted_share", "Share of its products' shelves with a lower price in the week.", "share",
+            "coming week", "no lower price is published for the week"),
+    Feature("coupon__stock_cover", "Stock of its products, in days of their sales.", "days", "28 days", UNCOUNTED),
+    Feature("coupon__on_order_cover", "Open orders of its products, in days of their sales.", "days", "28 days",
+            "none of its products was sold, or orders are not told"),
 )  # fmt: skip
 
 
@@ -36,7 +46,8 @@ def table(history: History) -> ibis.Table:
     coupons = history.coupons
     pools = history.all_coupons.group_by("campaign_id").agg(coupon__pool=history.all_coupons.count())
     joined = coupons.join(pools, "campaign_id")
-    for part in (_products(history), _sales(history)):
+    parts = (_products(history), _sales(history), supply.prices(history), supply.promoted(history))
+    for part in (*parts, supply.stock(history)):
         joined = attach(joined, part, "coupon_id")
     for key in ("category", "upc"):
         joined = attach(joined, _rates(history, key), "kind", key)

@@ -14,6 +14,13 @@ UNTOLD = "not told"
 PRIOR_TARGETINGS = 2.0
 """Weight of the mean habit, in targetings, in a household's own rate."""
 
+UNISSUED = "the source does not tell issues"
+UNBILLED = "the household has paid no bill so far"
+PRIOR_SENT = 10.0
+"""Weight of the mean open rate, in coupons sent, in a household's own."""
+PRIOR_ISSUES = 30.0
+"""Weight of the mean redemption rate, in issues, in a household's own."""
+
 FEATURES = (
     Feature("household__baskets_28d", "Baskets.", "count", "28 days", UNSEEN),
     Feature("household__baskets_91d", "Baskets.", "count", "91 days", UNSEEN),
@@ -38,6 +45,18 @@ FEATURES = (
     Feature("household__income", "Lower end of the income band.", "thousands", "undated", UNTOLD),
     Feature("household__size", "Members.", "count", "undated", UNTOLD),
     Feature("household__kids", "Children.", "count", "undated", UNTOLD),
+    Feature("household__open_rate", "Coupons opened per coupon sent, shrunk.", "share", "ever", "none was sent so far"),
+    Feature("household__days_since_opened", "Days since it last opened a coupon.", "days", "ever", NEVER),
+    Feature("household__issued", "Coupons issued to it.", "count", "ever", UNISSUED),
+    Feature(
+        "household__issue_redemption_rate",
+        "Issues redeemed per issue that has ended, shrunk.",
+        "share",
+        "ever",
+        "no issue has ended so far",
+    ),
+    Feature("household__bills_91d", "Bills paid.", "count", "91 days", UNBILLED),
+    Feature("household__mean_bill", "Mean amount of a bill paid, tax included.", "cents", "ever", UNBILLED),
 )
 
 
@@ -52,9 +71,11 @@ def table(history: History) -> ibis.Table:
         household__kids=_lower_end(customers.kids_count),
     )
     joined = households
-    for part in (_spending(history), _coupon_habit(history), _redeeming(history)):
+    parts = (_spending(history), _coupon_habit(history), _redeeming(history))
+    for part in (*parts, _engagement(history), _issuing(history), _bills(history)):
         joined = attach(joined, part, "household_id")
-    return _with_rates(joined).select("household_id", *(feature.name for feature in FEATURES))
+    joined = joined.mutate(household__issued=history.count("coupon_issues", joined._issued))
+    return _with_shrunk(_with_rates(joined)).select("household_id", *(feature.name for feature in FEATURES))
 
 
 def _lower_end(band: types.StringValue) -> ibis.Value:
@@ -123,4 +144,44 @@ def _with_rates(joined: ibis.Table) -> ibis.Table:
         household__redeemed_campaigns=campaigns,
         household__redemption_rate=(campaigns + PRIOR_TARGETINGS * habit.fill_null(0.0))
         / (targeted + PRIOR_TARGETINGS),
+    )
+
+
+def _engagement(history: History) -> ibis.Table:
+    events = history.as_of.table("engagements")
+    opened = events.event == "opened"
+    return events.group_by("household_id").agg(
+        _sent=events.issue_id.nunique(where=events.event == "sent"),
+        _opened=events.issue_id.nunique(where=opened),
+        household__days_since_opened=history.age(events.happened_at).min(where=opened),
+    )
+
+
+def _issuing(history: History) -> ibis.Table:
+    issues = history.issues
+    ended = issues.valid_to < history.as_of.day()
+    return issues.group_by("household_id").agg(
+        _issued=issues.count(), _ended=ended.sum(), _used=issues.redeemed.sum(where=ended).fill_null(0)
+    )
+
+
+def _bills(history: History) -> ibis.Table:
+    bills = history.as_of.table("bills")
+    # A return has a bill of its own, below zero.
+    bills = bills.filter(bills.total_cents > 0)
+    return bills.group_by("household_id").agg(
+        household__bills_91d=(history.age(bills.issued_at) < RECENT).sum(),
+        household__mean_bill=bills.total_cents.sum() / bills.count(),
+    )
+
+
+def _with_shrunk(joined: ibis.Table) -> ibis.Table:
+    def shrunk(part: str, whole: str, prior: float) -> ibis.Value:
+        found, tried = joined[part].fill_null(0), joined[whole].fill_null(0)
+        mean = found.sum().over(ibis.window()) / tried.sum().over(ibis.window()).nullif(0)
+        return (found + prior * mean) / (tried + prior)
+
+    return joined.mutate(
+        household__open_rate=shrunk("_opened", "_sent", PRIOR_SENT),
+        household__issue_redemption_rate=shrunk("_used", "_ended", PRIOR_ISSUES),
     )

@@ -37,28 +37,35 @@ FEATURES = (
     Feature("pair__rank_among_households", "Percent rank of spend among the households.", "share", "ever", ZERO),
     Feature("pair__redeemed_category", "Coupons of the same category that it redeemed.", "count", "ever", ZERO),
     Feature("pair__redeemed_upc", "Coupons of the same UPC that it redeemed.", "count", "ever", ZERO),
+    Feature("pair__issued_category", "Coupons of the same category issued to it.", "count", "ever",
+            "the source does not tell issues"),
 )  # fmt: skip
 
 LEVELS = ("category", "subcategory", "supplier_id", "department")
 
 
 def table(history: History) -> ibis.Table:
-    """One row per pair, one column per feature; ranks are taken within a campaign's pairs."""
+    """One row per pair, one column per feature; ranks are taken among all that the campaign offers."""
     offers = history.coupons.select("coupon_id", "campaign_id", "upc", coupon_category="category")
     keys = ("household_id", "coupon_id")
-    joined = attach(history.pairs.join(offers, "coupon_id"), _bought(history), *keys)
+    bought = history.keep("bought", _bought(history))
+    joined = attach(history.pairs.join(offers, "coupon_id"), bought, *keys)
+    joined = attach(joined, _ranks(history, bought), *keys)
     for level in LEVELS:
-        joined = attach(joined, _main(history, level), "coupon_id")
-        joined = attach(joined, _level(history, level), "household_id", f"_main_{level}")
+        main = history.keep(f"main_{level}", _main(history, level))
+        joined = attach(joined, main, "coupon_id")
+        joined = attach(joined, _level(history, level, main), "household_id", f"_main_{level}")
     joined = attach(joined, _redeemed(history, "category", "coupon_category"), "household_id", "coupon_category")
     joined = attach(joined, _redeemed(history, "upc", "upc"), "household_id", "upc")
+    joined = attach(joined, _issued(history), "household_id", "coupon_category")
     joined = attach(joined, _household_spend(history), "household_id")
     joined = attach(joined, _coupon_spend(history), "coupon_id")
+    joined = joined.mutate(pair__issued_category=history.count("coupon_issues", joined._issued_category))
     return _finished(joined).select(*keys, *(feature.name for feature in FEATURES))
 
 
 def _own_lines(history: History) -> ibis.Table:
-    return history.lines.semi_join(history.pairs, "household_id")
+    return history.lines.semi_join(history.offers, "household_id")
 
 
 def _bought(history: History) -> ibis.Table:
@@ -77,6 +84,21 @@ def _bought(history: History) -> ibis.Table:
     return bought.mutate(pair__due=bought.pair__days_since / gap.nullif(0)).drop("_first")
 
 
+def _ranks(history: History, bought: ibis.Table) -> ibis.Table:
+    offers = attach(history.offers, bought, "household_id", "coupon_id")
+
+    def rank(by: str, *group: str) -> ibis.Value:
+        return ibis.percent_rank().over(group_by=["campaign_id", *group], order_by=offers[by].fill_null(0))
+
+    return offers.select(
+        "household_id",
+        "coupon_id",
+        pair__rank_in_household_91d=rank("pair__spend_91d", "household_id"),
+        pair__rank_in_household=rank("pair__spend", "household_id"),
+        pair__rank_among_households=rank("pair__spend", "coupon_id"),
+    )
+
+
 def _main(history: History, level: str) -> ibis.Table:
     """The level's value that most of a coupon's recent sales belong to; before any sale, most of its products."""
     recent = history.lines.filter(history.lines.age < RECENT)
@@ -89,10 +111,10 @@ def _main(history: History, level: str) -> ibis.Table:
     return ranked.filter(ranked._rank == 0).select("coupon_id", **{f"_main_{level}": ranked[level]})
 
 
-def _level(history: History, level: str) -> ibis.Table:
-    """What each household has bought of each value of a level."""
-    lines = _own_lines(history).join(history.products.select("product_id", level), "product_id")
-    lines = lines.filter(lines[level].notnull())
+def _level(history: History, level: str, main: ibis.Table) -> ibis.Table:
+    """What each household has bought of each value of a level that is a coupon's main one."""
+    products = history.products.select("product_id", level).semi_join(main, [(level, f"_main_{level}")])
+    lines = _own_lines(history).join(products, "product_id")
     measures = {
         f"_{level}_baskets_91d": lines.basket_id.nunique(where=lines.age < RECENT),
         f"_{level}_baskets": lines.basket_id.nunique(),
@@ -105,6 +127,11 @@ def _level(history: History, level: str) -> ibis.Table:
 def _redeemed(history: History, key: str, name: str) -> ibis.Table:
     redeemed = history.redemptions.filter(history.redemptions[key].notnull())
     return redeemed.group_by("household_id", **{name: redeemed[key]}).agg(**{f"_redeemed_{key}": redeemed.count()})
+
+
+def _issued(history: History) -> ibis.Table:
+    issued = history.issues.filter(history.issues.category.notnull())
+    return issued.group_by("household_id", coupon_category=issued.category).agg(_issued_category=issued.count())
 
 
 def _household_spend(history: History) -> ibis.Table:
@@ -123,10 +150,6 @@ def _finished(joined: ibis.Table) -> ibis.Table:
     counts = ("baskets_91d", "baskets", "spend_91d", "spend", "products", "coupon_lines")
     filled = joined.mutate(**{f"pair__{name}": joined[f"pair__{name}"].fill_null(0) for name in counts})
     share = filled.pair__spend / filled._household_spend.nullif(0)
-
-    def rank(by: str, *group: str) -> ibis.Value:
-        return ibis.percent_rank().over(group_by=["campaign_id", *group], order_by=filled[by])
-
     return filled.mutate(
         pair__spend_share=share,
         pair__lift=share / filled._usual_share.nullif(0),
@@ -140,9 +163,6 @@ def _finished(joined: ibis.Table) -> ibis.Table:
         pair__supplier_baskets_91d=filled._supplier_id_baskets_91d.fill_null(0),
         pair__supplier_baskets=filled._supplier_id_baskets.fill_null(0),
         pair__department_baskets=filled._department_baskets.fill_null(0),
-        pair__rank_in_household_91d=rank("pair__spend_91d", "household_id"),
-        pair__rank_in_household=rank("pair__spend", "household_id"),
-        pair__rank_among_households=rank("pair__spend", "coupon_id"),
         pair__redeemed_category=filled._redeemed_category.fill_null(0),
         pair__redeemed_upc=filled._redeemed_upc.fill_null(0),
     )

@@ -47,6 +47,7 @@ class CornerShop:
                 "store_id": pa.array(ids, pa.int64()),
                 "region": ["north", "south"],
                 "format": ["small", "small"],
+                "is_deleted": pa.nulls(2, pa.bool_()),
                 "known_at": pa.array(known_at, pa.timestamp("us")),
             }
         )
@@ -59,7 +60,7 @@ class Shop:
     """The pipeline of the corner shop, run through Dagster."""
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
-        self.pipeline = Pipeline(Settings(data=folder))
+        self.pipeline = Pipeline(Settings(data=folder, source="corner-shop"))
         self.source = CornerShop()
         self.source.nameless, self.source.columnless, self.source.wider = set(), set(), set()
         self.pipeline.__dict__["source"] = self.source

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,17 @@ SNAPSHOT = Path(__file__).with_name("graph.json")
 HEAVY = ("great_expectations", "mlflow", "lightgbm", "bentoml", "matplotlib", "sklearn")
 
 
-@pytest.fixture(scope="module")
-def definitions() -> dg.Definitions:
-    return build(Pipeline(Settings()))
+SOURCES = ("complete-journey", "simulated")
+
+
+@cache
+def definitions_of(source: str) -> dg.Definitions:
+    return build(Pipeline(Settings(source=source)))
+
+
+@pytest.fixture(params=SOURCES)
+def definitions(request: pytest.FixtureRequest) -> dg.Definitions:
+    return definitions_of(request.param)
 
 
 def described(definitions: dg.Definitions) -> dict[str, Any]:
@@ -45,9 +54,10 @@ def described(definitions: dg.Definitions) -> dict[str, Any]:
     return {"assets": assets, "jobs": jobs}
 
 
-def test_the_graph_is_the_one_that_was_reviewed(definitions: dg.Definitions) -> None:
-    """After a change that is meant: write `described(...)` to tests/assets/graph.json and review the difference."""
-    assert described(definitions) == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+def test_the_graphs_are_the_ones_that_were_reviewed() -> None:
+    """After a change that is meant: write `found` to tests/assets/graph.json and review the difference."""
+    found = {source: described(definitions_of(source)) for source in SOURCES}
+    assert found == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 
 
 def test_the_definitions_are_loadable(definitions: dg.Definitions) -> None:

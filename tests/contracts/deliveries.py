@@ -46,6 +46,7 @@ def coupon(week: str = WEEKS[0], **cells: str | None) -> dict[str, str | None]:
         "funding": "store",
         "supplier_id": None,
         "supplier_share_bp": "0",
+        "is_deleted": None,
         "known_at": f"{week} 12:00:00",
     }
     return {**good, **cells}

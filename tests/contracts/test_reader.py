@@ -16,15 +16,41 @@ from coupon_pipeline.contracts import reader
 from coupon_pipeline.contracts.contract import ContractError
 
 TABLES = [
+    "bills",
     "campaign_targets",
     "campaigns",
+    "coupon_issues",
     "coupon_products",
     "coupon_redemptions",
     "coupons",
     "customers",
+    "engagements",
+    "inventory_levels",
     "pos_transactions",
+    "prices",
     "products",
     "promotions",
+    "purchase_orders",
+    "stores",
+]
+OPTIONAL = [
+    "bills",
+    "coupon_issues",
+    "engagements",
+    "inventory_levels",
+    "prices",
+    "promotions",
+    "purchase_orders",
+]
+CHANGE_LOGS = [
+    "campaign_targets",
+    "campaigns",
+    "coupon_products",
+    "coupons",
+    "customers",
+    "prices",
+    "products",
+    "purchase_orders",
     "stores",
 ]
 
@@ -37,7 +63,7 @@ def edited(tmp_path: Path, table: str, old: str, new: str) -> Path:
     return path
 
 
-def test_ten_tables_have_a_contract() -> None:
+def test_sixteen_tables_have_a_contract() -> None:
     assert reader.names() == tuple(TABLES)
 
 
@@ -71,16 +97,33 @@ def test_kind_decides_what_is_unique_within_a_week() -> None:
     assert reader.load("coupons").key == ("coupon_id",)
 
 
-def test_only_two_tables_bound_their_row_count_and_only_promotions_are_optional() -> None:
+def test_only_two_tables_bound_their_row_count() -> None:
     contracts = [reader.load(table) for table in TABLES]
     bounded = [c.name for c in contracts if any(rule.id == "volume" for rule in c.rules)]
     assert bounded == ["pos_transactions", "promotions"]
-    assert [c.name for c in contracts if not c.mandatory] == ["promotions"]
+
+
+def test_what_a_grocer_may_lack_is_optional() -> None:
+    assert [table for table in TABLES if not reader.load(table).mandatory] == OPTIONAL
+
+
+def test_no_table_refers_to_one_that_a_grocer_may_lack() -> None:
+    targets = {target.split(".")[0] for table in TABLES for target in reader.load(table).references.values()}
+    assert targets.isdisjoint(OPTIONAL)
+
+
+def test_change_logs_alone_have_a_column_that_ends_a_key() -> None:
+    assert [table for table in TABLES if reader.load(table).kind == "change_log"] == CHANGE_LOGS
+    for table in TABLES:
+        ends = [column for column in reader.load(table).columns if column.name == "is_deleted"]
+        assert [(column.physical_type, column.required) for column in ends] == (
+            [("BOOLEAN", False)] if table in CHANGE_LOGS else []
+        )
 
 
 def test_an_unknown_table_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ContractError, match=r"no contract for 'prices'.*stores"):
-        reader.load("prices")
+    with pytest.raises(ContractError, match=r"no contract for 'weather'.*stores"):
+        reader.load("weather")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +131,7 @@ def test_an_unknown_table_is_refused_with_the_known_ones() -> None:
     [
         ("required: true", "requred: true", "requred"),
         ("metric: rowCount", "metric: nullValues", "volume.*nullValues"),
-        ("mustBeGreaterOrEqualTo: 1000", "mustNotBe: 0", "volume.*mustNotBe"),
+        ("mustBeGreaterOrEqualTo: 1", "mustNotBe: 0", "volume.*mustNotBe"),
         ("type: expect_multicolumn_weighted_sum_to_be_at_least", "type: expect_no_such_thing", "coupon_within_value"),
         ("weights: [1, -1, -1, -1]", "weights: [1, -1]", "coupon_within_value.*one weight per column"),
         ("[gross_cents, retail", "[gros_cents, retail", "coupon_within_value reads gros_cents"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,8 +22,8 @@ COUPONS_PER_CAMPAIGN = 10**11
 
 def copy_known(store: Store, root: Path, instant: datetime) -> Store:
     """A store with the clean weeks that opened before `instant`; later weeks do not exist in it."""
-    copied = Store(root, store.calendar, store.threads, store.memory_limit)
-    for table in reader.names():
+    copied = replace(store, root=root)
+    for table in store.tables:
         for week in store.calendar.known_before(instant):
             target = copied.path("clean", table, week)
             target.parent.mkdir(parents=True)

@@ -32,7 +32,7 @@ def test_a_named_campaign_gets_one_score_per_pair(loop: Loop, tmp_path: Path) ->
     assert scores["upc"].nunique() == 18
     assert len(scores) == scores["household_id"].nunique() * 18
     assert scores["probability"].between(0, 1, inclusive="neither").all()
-    assert "fitted on 27, 5" in printed.getvalue()
+    assert "fitted on campaigns 27, 5" in printed.getvalue()
     assert {version.version for version in registry.client.search_model_versions("")} == before
 
 

@@ -9,21 +9,22 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from models.dataset import offered
+from models import dataset
+from models.campaigns import announced
 from tests.conftest import Loop
 from tests.journeys.future import MICROSECOND, copy_known, plant, scramble
 
-from coupon_pipeline.contracts import reader
 from coupon_pipeline.decisions.candidates import candidates
 from coupon_pipeline.features.compute import compute
 from coupon_pipeline.features.sets import REDEMPTION
+from coupon_pipeline.sources.complete_journey.source import READS
 from coupon_pipeline.tables import AsOf, Store
 
 CAMPAIGN, STARTS_ON = 9, date(2017, 5, 31)
 """It starts on a Wednesday, so that its week holds both sides of the cut."""
 
-MOVING = {"promotions": None, "stores": None}
-"""Tables that no feature reads yet: their past moves nothing either."""
+UNREAD = {"promotions", "stores"}
+"""Tables that no feature reads of this source: their past moves nothing either."""
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +40,11 @@ def store(loop: Loop, tmp_path: Path, instant: datetime) -> Store:
 
 def seen(store: Store, instant: datetime) -> pa.Table:
     as_of = store.as_of(instant)
-    return compute(as_of, offered(as_of, CAMPAIGN), REDEMPTION)
+    return compute(as_of, dataset.offered(store, announced(as_of)[CAMPAIGN]), REDEMPTION)
 
 
 def decided(store: Store, instant: datetime) -> pa.Table:
-    return candidates(store.as_of(instant))
+    return candidates(store.as_of(instant), None)
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +64,14 @@ def test_features_and_candidates_survive_a_scrambled_and_deleted_future(
 def test_rows_known_at_the_instant_or_a_microsecond_later_move_nothing_in_any_table(
     store: Store, instant: datetime, honest: tuple[pa.Table, pa.Table]
 ) -> None:
-    for table in reader.names():
+    for table in store.tables:
         plant(store, table, instant, CAMPAIGN)
         plant(store, table, instant + MICROSECOND, CAMPAIGN)
     assert seen(store, instant).equals(honest[0])
     assert decided(store, instant).equals(honest[1])
 
 
-@pytest.mark.parametrize("table", sorted(set(reader.names()) - MOVING.keys()))
+@pytest.mark.parametrize("table", sorted(READS.keys() - UNREAD))
 def test_rows_known_a_microsecond_before_do_move_something(
     table: str, store: Store, instant: datetime, honest: tuple[pa.Table, pa.Table]
 ) -> None:

@@ -132,7 +132,7 @@ def store(tmp_path: Path) -> Store:
     }
     sales = {"2016-12-26": [], "2017-01-02": [datetime(2017, 1, 3, 2), datetime(2017, 1, 5, 12)]}
     for week, rows in announcements.items():
-        known = [{**vars(one), "known_at": known_at} for one, known_at in rows]
+        known = [{**vars(one), "is_deleted": False, "known_at": known_at} for one, known_at in rows]
         store.write("clean", "campaigns", week, pa.Table.from_pylist(known), "synthetic")
         sold_at = pa.array(sales[week], pa.timestamp("us"))
         store.write("clean", "pos_transactions", week, pa.table({"sold_at": sold_at, "known_at": sold_at}), "synthetic")

@@ -8,12 +8,24 @@ import numpy as np
 import pytest
 
 from models.baselines import BASELINES
-from models.gates import CALIBRATION, MIN_POSITIVES, TOLERATED_LOSS, Gate, calibrated, enough, judged, passed
+from models.gates import (
+    CALIBRATION,
+    MIN_POSITIVES,
+    TOLERATED_LOSS,
+    Gate,
+    beats,
+    calibrated,
+    enough,
+    judged,
+    not_worse_than_champion,
+    passed,
+)
 from models.report import Report, measure
 from tests.models.rows import Offered, offered
 
 from coupon_pipeline.evaluation.bootstrap import METRICS, lower_bound
 from coupon_pipeline.evaluation.canaries import Canaries
+from coupon_pipeline.sources.source import EvaluationPlan
 
 CANARIES = Canaries(fail={"auc": 0.97, "ap": 0.8}, explain={"auc": 0.96, "ap": 0.7})
 ALL = ["enough_positives", "calibrated", *(f"beats_{name}" for name in BASELINES), "not_worse_than_champion", "no_leak"]
@@ -91,6 +103,20 @@ def test_one_metric_that_falls_behind_the_champion_is_enough_to_fail() -> None:
     report = measure(campaign().rows, between_households_at_random(), champion=campaign().truth)
     assert not report.comparison.differences("champion", "ndcg_at_16").any()
     assert not found(report)["not_worse_than_champion"].passed
+
+
+def test_only_the_metrics_that_the_plan_compares_on_count() -> None:
+    report = measure(campaign().rows, between_households_at_random(), champion=campaign().truth)
+    assert not beats(report, "affinity").passed
+    assert beats(report, "affinity", ["ndcg_at_16"]).passed
+    assert not not_worse_than_champion(report).passed
+    assert not_worse_than_champion(report, ["ndcg_at_16"]).passed
+    by_rank_alone = {gate.name: gate for gate in judged(report, 500, CANARIES, ["ndcg_at_16"])}
+    assert by_rank_alone["beats_affinity"].finding.startswith("at least ndcg_at_16 ")
+
+
+def test_a_plan_compares_on_every_metric_that_can_be_resampled_unless_it_says_otherwise() -> None:
+    assert EvaluationPlan().compared_on == METRICS
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])

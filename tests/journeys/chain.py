@@ -1,0 +1,82 @@
+"""A whole run on a small simulated chain: the real commands, in a copy of the project that has no truth in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from assets.pipeline import Pipeline
+
+from coupon_pipeline.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+WEEKS, LAST = 16, "2025-04-21"
+SMALL = {
+    "HOUSEHOLDS": "1200",
+    "STORES": "4",
+    "PRODUCTS": "1500",
+    "CATEGORIES": "40",
+    "WAVE_COUPONS": "40",
+    "WARMUP_WEEKS": str(WEEKS),
+    "ISSUE_WEEKS": "11",
+}
+PARTS = ("assets", "coupon_pipeline", "data_contracts", "models", "serving", "dagster.yaml", "pyproject.toml")
+TRUTH = Path("coupon_pipeline", "simulation", "truth")
+
+
+@dataclass(frozen=True)
+class ChainRun:
+    """A small chain and the pipeline that ran on it."""
+
+    project: Path
+    """A copy of the project without the truth."""
+    data: Path
+    environment: dict[str, str]
+    settings: Settings
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline, as this process sees it."""
+        return Pipeline(self.settings)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m coupon_pipeline …` in the copied project."""
+        line = [sys.executable, "-m", "coupon_pipeline", *words]
+        return subprocess.run(
+            line, cwd=self.project, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+        )
+
+
+def prepare(folder: Path) -> ChainRun:
+    """A copy of the project without its truth, and the YAML file of a chain that is smaller than the shipped one."""
+    project, data = folder / "project", folder / "data"
+    project.mkdir()
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, project / part)
+        else:
+            shutil.copy2(ROOT / part, project / part)
+    shutil.rmtree(project / TRUTH)
+    shipped = (ROOT / "coupon_pipeline" / "sources" / "simulated.yaml").read_text(encoding="utf-8")
+    small = shipped.replace("2025-12-29", LAST).replace("latest_campaigns: 4", "latest_campaigns: 2")
+    config = folder / "simulated.yaml"
+    config.write_text(small, encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        **{f"COUPON_CHAIN_{name}": value for name, value in SMALL.items()},
+        "COUPON_DATA": str(data),
+        "COUPON_SOURCE": "simulated",
+        "COUPON_SOURCE_CONFIG": str(config),
+        "COUPON_CRM_URL": f"http://127.0.0.1:{port}",
+        "NO_COLOR": "1",
+    }
+    settings = Settings(data=data, source="simulated", source_config=config)
+    return ChainRun(project, data, environment, settings)
