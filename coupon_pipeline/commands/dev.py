@@ -14,7 +14,6 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
-from assets.event_log import BATCH
 
 from coupon_pipeline.commands.orphans import end_orphans
 from coupon_pipeline.ports import check_free
@@ -39,8 +38,7 @@ def dev(settings: Settings, console: Console) -> None:
         # A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that.
         signal.signal(number, signal.default_int_handler)
     # In sessions of their own, so that Ctrl-C reaches them once, from here.
-    environment = os.environ | BATCH
-    servers = [subprocess.Popen(line, start_new_session=True, env=environment) for line in commands(settings)]
+    servers = [subprocess.Popen(line, start_new_session=True, stdin=subprocess.DEVNULL) for line in commands(settings)]
     pages = {"Dagster": DAGSTER_PORT, "MLflow": MLFLOW_PORT, **({"CRM": CRM_PORT} if with_crm else {})}
     addresses = "   ".join(f"{name}: http://127.0.0.1:{port}" for name, port in pages.items())
     console.print(f"{addresses}   Ctrl-C ends all", highlight=False)

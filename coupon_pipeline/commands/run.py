@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +10,6 @@ from uuid import uuid4
 import dagster as dg
 from rich.console import Console
 
-from assets.event_log import BATCH
 from assets.pipeline import Pipeline
 
 from coupon_pipeline.commands.orphans import end_orphans, own_process
@@ -32,7 +30,6 @@ class FailedRunError(RuntimeError):
 def run(settings: Settings, instance: dg.DagsterInstance, console: Console, force: bool = False) -> None:
     """Bring everything up to date and say what came out; raises FailedRunError or an error of `PLAIN_ERRORS`."""
     began = time.monotonic()
-    os.environ.update(BATCH)
     pipeline = Pipeline(settings)
     check_writable(settings.data)
     sweep(settings.data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,22 +14,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
+from tests.simulation.catching import caught, verdicts_on, wanted
 from tests.simulation.crm import serving
 from tests.simulation.delivering import deliver
 from tests.simulation.factory import CALENDAR, SMALL, WEEKS, week_records
+from tests.simulation.landing import source_of
 from tests.simulation.reading import till_lines
 
 from coupon_pipeline.contracts import reader
-from coupon_pipeline.contracts.check import check_weeks
 from coupon_pipeline.contracts.references import Reference
 from coupon_pipeline.contracts.verdict import Verdict
 from coupon_pipeline.simulation.dirt.dirty import EVENTS, Level, dirty
-from coupon_pipeline.simulation.dirt.faults import HARMLESS
 from coupon_pipeline.simulation.feeds.delivery import Spoiling
-from coupon_pipeline.sources import registry
-from coupon_pipeline.sources.connected import Connected
 from coupon_pipeline.sources.source import SourceError
 
 SIZE = replace(
@@ -86,20 +83,6 @@ def write(data: Path, level: Level, count: int = COUNT, events: tuple[Spoiling, 
     return deliver(data / "chain", count, level, SEED, SIZE, events)
 
 
-def source(data: Path) -> Connected:
-    """The shipped source on a short calendar, with systems that are there already."""
-    document = yaml.safe_load((registry.FOLDER / "simulated.yaml").read_text(encoding="utf-8"))
-    document["calendar"]["last"] = document["calendar"]["first"]
-    for system in document["systems"].values():
-        system.pop("start", None)
-        system.pop("ready", None)
-        system.pop("start_seconds", None)
-        system["retry"] = {"attempts": 1}
-    path = data / "simulated.yaml"
-    path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    return Connected(path, data)
-
-
 def faults_of(data: Path) -> pa.Table:
     """All private lists."""
     files = sorted((data / "chain" / "private" / "faults").glob("*.parquet"))
@@ -108,17 +91,14 @@ def faults_of(data: Path) -> pa.Table:
 
 def check(data: Path, tables: set[str]) -> dict[str, list[Verdict]]:
     """The verdicts on tables, week by week."""
-    reads = source(data)
+    reads = source_of(data)
     weeks = reads.calendar.weeks
     assert len(weeks) == COUNT
-    return {table: list(_checked(reads, table, weeks)) for table in reads.tables() if table in tables}
-
-
-def _checked(reads: Connected, table: str, weeks: Sequence[str]) -> Iterator[Verdict]:
-    contract = reader.load(table)
-    references = {target: reference(*target.split(".")) for target in contract.references.values()}
-    read = partial(reads.read, table)
-    return check_weeks(contract, weeks, read, references, CALENDAR.opens_at, CALENDAR.decision_time)
+    return {
+        table: verdicts_on(table, weeks, partial(reads.read, table), reference, CALENDAR)
+        for table in reads.tables()
+        if table in tables
+    }
 
 
 @cache
@@ -141,31 +121,10 @@ def checked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_every_fault_is_caught_by_its_rule_and_no_clean_row_is_lost(checked: Checked) -> None:
-    listed = checked.faults.filter(pa.array([rule != HARMLESS for rule in checked.faults["rule"].to_pylist()]))
+    zones = {store: store % 2 for store in range(1, SIZE.stores + 1)}
     for table, verdicts in checked.verdicts.items():
-        wanted = Counter(
-            (entry["delivered_in"], entry["rule"], entry["key"])
-            for entry in listed.to_pylist()
-            if entry["table"] == table
-        )
-        keys = {key: [part.split("=")[0] for part in key.split(", ")] for _, _, key in wanted}
-        columns = next(iter(keys.values()), [])
-        found = Counter(
-            (verdict.week, row["_rule"], _key(table, row, columns))
-            for verdict in verdicts
-            for row in verdict.quarantined.to_pylist()
-        )
-        if table == "promotions":
-            # A row of the plan is one for each of its zone's stores.
-            assert set(found.values()) <= {SIZE.stores // 2}
-            found = Counter(set(found))
-        assert found == wanted, table
-
-
-def _key(table: str, row: dict[str, str | None], columns: list[str]) -> str:
-    zone = {"price_zone": str(int(row["store_id"] or 0) % 2)} if table == "promotions" else {}
-    cells = {name: "null" if row.get(name) is None else str(row[name]) for name in columns if name not in zone} | zone
-    return ", ".join(f"{name}={cells[name].removesuffix('.000000')}" for name in columns)
+        listed = wanted(checked.faults, table)
+        assert caught(table, verdicts, listed, zones) == listed, table
 
 
 def test_no_table_is_blocked(checked: Checked) -> None:
@@ -201,7 +160,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, event: Spoiling, cause: 
     listed = [entry for entry in faults_of(tmp_path).to_pylist() if entry["fault"] == event]
     assert [entry["rule"] for entry in listed] == ["landing"]
     with pytest.raises(SourceError, match=cause) as refusal:
-        source(tmp_path).read("pos_transactions", WEEKS[0])
+        source_of(tmp_path).read("pos_transactions", WEEKS[0])
     day = listed[0]["key"].split("/")[1]
     assert day in str(refusal.value)
 
