@@ -18,8 +18,8 @@ SALE, RETURNED, VOIDED = range(3)
 WITHOUT_CARD = 0.01
 VOID = 0.003
 """Share of lines that are scanned a second time and voided."""
-PAPER = 0.016
-"""Share of lines of national brands that a manufacturer's paper coupon is used for."""
+CLIPPING, PAPER = 0.28, 0.057
+"""Share of baskets whose shopper has brought paper coupons, and of their lines of national brands that one is used for."""
 PAPER_CENTS = np.array([25, 35, 40, 50, 55, 75, 100, 150])
 MATCHED = 0.2
 """Share of paper coupons that the grocer matches."""
@@ -184,6 +184,7 @@ def _money(world: World, lived: Lived, rows: dict[str, np.ndarray], ids: np.ndar
     coupon[redeems] = [int(by_issue[issue]) for issue in rows["issue"][redeems]]
     national = ~catalogue.private[rows["product"]]
     paper = national & (rows["kind"] == SALE) & (rows["rank"] == 0) & (rows["issue"] < 0)
+    paper &= uniform(world.luck("clipping", week), ids, rows["trip"]) < CLIPPING
     paper &= uniform(world.luck("paper", week), *keys) < PAPER
     value = PAPER_CENTS[(uniform(world.luck("paper value", week), *keys) * len(PAPER_CENTS)).astype(int)]
     coupon = np.where(paper, np.minimum(value, gross - promo), coupon)

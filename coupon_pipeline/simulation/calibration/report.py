@@ -62,17 +62,18 @@ def _print_table(rows: Sequence[Row], simulated: Moments, targets: Moments, cons
         title="The world beside the real households (distributions: mean / median / 95%)",
         title_justify="left",
         box=None,
-        padding=(0, 2),
+        padding=(0, 1),
     )
-    for name in ("", "simulated", "real", "distance", "", "tolerance", "verdict"):
-        table.add_column(name, justify="left" if name in {"", "verdict"} else "right")
+    # At 80 columns the names take two lines, never the figures.
+    table.add_column("", min_width=16)
+    for name in ("simulated", "real", "off", "bar", ""):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for row in rows:
         table.add_row(
             row.name,
             _figures(simulated.distributions.get(row.name), row.value),
             _figures(targets.distributions.get(row.name), row.target),
             f"{row.distance:.3f}",
-            row.measure,
             "" if row.tolerance is None else f"{row.tolerance:g}",
             STYLES[row.verdict],
         )
