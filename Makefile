@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 LOCK := requirements.lock
-SOURCE ?= complete-journey
+SOURCE ?= simulated
 PORT ?= 3000
 SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
@@ -18,7 +18,7 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 export BENTOML_DO_NOT_TRACK := True
 export DO_NOT_TRACK := true
 
-.PHONY: help run test dev serve evaluate check format lock
+.PHONY: help run test dev serve evaluate simulate advance calibrate bench prove check format lock
 
 help: ## Print these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ test-template: .venv/ready ## Bake this repository as a template under another n
 	@$(BIN)/python -m pytest -p no:cacheprovider tests/test_template.py --template
 # template:end
 
-dev: .venv/ready ## Dagster on port 3001 and MLflow on port 5000
+dev: .venv/ready ## Dagster on port 3001, MLflow on 5000 and the simulated chain's CRM on 8090
 	@$(BIN)/python -m coupon_pipeline dev
 
 serve: .venv/ready ## The service on port 3000 (PORT=n)
@@ -43,6 +43,21 @@ serve: .venv/ready ## The service on port 3000 (PORT=n)
 
 evaluate: .venv/ready ## Fit and score one campaign (CAMPAIGN=n, SCORES=file)
 	@$(BIN)/python -m coupon_pipeline evaluate $(if $(CAMPAIGN),--campaign $(CAMPAIGN)) $(if $(SCORES),--scores $(SCORES))
+
+simulate: .venv/ready ## Make the history of the simulated chain (make run does it where it is missing)
+	@$(BIN)/python -m coupon_pipeline simulate
+
+advance: .venv/ready ## Issue the last cycle's coupons and let the simulated chain live one more week
+	@$(BIN)/python -m coupon_pipeline simulate --advance
+
+calibrate: .venv/ready ## Compare the simulated chain with the real households of Complete Journey
+	@$(BIN)/python -m coupon_pipeline simulate --report
+
+bench: .venv/ready ## Speed and memory against their bars (SHORT=1: a small chain)
+	@$(BIN)/python -m benchmarks $(if $(SHORT),--short)
+
+prove: .venv/ready ## The long proofs: moments, truth, kills, dirt (SHORT=1: a short form of each)
+	@$(BIN)/python -m tests.proofs $(if $(SHORT),--short)
 
 check: .venv/ready ## Format, lint, import layers, types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/ty check

@@ -1,12 +1,19 @@
 """Landing: each week of each table as the source delivered it."""
 
+from typing import Final
+
 import dagster as dg
+import pyarrow as pa
 
 from assets.digests import Digests
 from assets.graph import Graph, facts, plain_failures
 from assets.pipeline import Pipeline
 
 from coupon_pipeline.contracts import reader
+from coupon_pipeline.sources.source import SourceError
+
+TRIES: Final = 3
+"""Readings of a week until its files hold still."""
 
 
 def landed(graph: Graph, table: str) -> dg.AssetsDefinition:
@@ -24,10 +31,23 @@ def landed(graph: Graph, table: str) -> dg.AssetsDefinition:
     )
     def land(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         with plain_failures():
-            digests = Digests(pipeline)
             for week in context.partition_keys:
-                rows = pipeline.source.read(table, week)
-                pipeline.store.write("raw", table, week, rows, digests.raw(table, week))
+                rows, digest = read_settled(pipeline, table, week)
+                pipeline.store.write("raw", table, week, rows, digest)
                 context.add_asset_metadata(facts(pipeline.store, "raw", table, week, rows.num_rows), partition_key=week)
 
     return land
+
+
+def read_settled(pipeline: Pipeline, table: str, week: str) -> tuple[pa.Table, str]:
+    """A week as delivered, and the digest of what it was made from; raises SourceError if that keeps changing.
+
+    A file that arrives while the week is read would else be in the digest and not in the rows, for good.
+    """
+    digests = Digests(pipeline)
+    for _ in range(TRIES):
+        before = digests.raw(table, week)
+        rows = pipeline.source.read(table, week)
+        if digests.raw(table, week) == before:
+            return rows, before
+    raise SourceError(f"{table} of week {week} changes while it is read: land it again once its delivery is complete")

@@ -14,7 +14,6 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
-
 from coupon_pipeline.commands.orphans import end_orphans
 from coupon_pipeline.ports import check_free
 from coupon_pipeline.settings import Settings

@@ -56,7 +56,8 @@ def plant(store: Store, table: str, known_at: datetime, campaign_id: int) -> Non
     weeks = store.calendar.known_before(known_at + MICROSECOND)
     rows = pa.concat_tables([store.read("clean", table, week) for week in weeks])
     chosen = rows.slice(rows.num_rows - PLANTED) if contract.kind == "fact" else _of_campaign(rows, campaign_id)
-    fixed = contract.key if contract.kind == "change_log" else FACT_REFERENCES
+    # A change that ends its key would hide the campaign that is asked for.
+    fixed = (*contract.key, "is_deleted") if contract.kind == "change_log" else FACT_REFERENCES
     for name in chosen.column_names:
         if name not in fixed or name == contract.key[-1] != contract.key[0]:
             changed = _changed(chosen[name], known_at) if name not in fixed else _others(chosen[name])

@@ -6,7 +6,8 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +23,19 @@ SMALL: Mapping[str, str] = {
     "ISSUE_WEEKS": "2",
 }
 """Settings of a chain that lives a week in a tenth of a second."""
+
+LIFE = """
+import sys
+from dataclasses import replace
+from coupon_pipeline.settings import Settings
+from coupon_pipeline.simulation.chain import Chain
+from coupon_pipeline.simulation.settings import ChainSettings
+chosen = ChainSettings()
+spec = replace(chosen.spec, shard=int(sys.argv[1]) or chosen.spec.shard)
+print("begins", flush=True)
+list(Chain(spec, Settings().data / "chain", chosen.dirt).lived(spec.warmup_weeks))
+"""
+"""Lives a chain in shards of a size that no setting has, and says when it begins."""
 
 
 def environment(data: Path, **changes: str) -> dict[str, str]:
@@ -40,14 +54,43 @@ def start(data: Path, *options: str, **changes: str) -> subprocess.Popen[bytes]:
     )
 
 
+def begin_life(data: Path, shard: int, **changes: str) -> subprocess.Popen[str]:
+    """Begin to live a small chain below `data`, in shards of so many households, 0 for the usual number.
+
+    The first line of its output says that it has begun.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-c", LIFE, str(shard)],
+        cwd=ROOT,
+        env=environment(data, **changes),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def simulated(data: Path, shard: int, **changes: str) -> Path:
+    """The feeds of a small chain below `data`, lived by a process of its own."""
+    with begin_life(data, shard, **changes) as life:
+        assert life.wait() == 0
+    return data / "chain" / "feeds"
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until a condition holds; AssertionError after `seconds`."""
+    latest = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < latest
+        time.sleep(0.01)
+
+
 def content(feeds: Path) -> dict[str, str]:
-    """What the systems hold: files by hash, databases by the hash of their ordered rows."""
+    """What the systems hold: files by hash, databases by the hash of their ordered rows, nothing hidden."""
     found = {}
     for path in sorted(feeds.rglob("*")):
         name = path.relative_to(feeds).as_posix()
         if path.suffix == ".db":
             found |= {f"{name}/{table}": digest for table, digest in _tables(path).items()}
-        elif path.is_file() and not path.name.endswith(("-wal", "-shm")):
+        elif path.is_file() and not path.name.startswith(".") and not path.name.endswith(("-wal", "-shm")):
             found[name] = sha256(path.read_bytes()).hexdigest()
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from tests.simulation.chains import SMALL as SETTINGS
-from tests.simulation.chains import content, start
+from tests.simulation.chains import content, start, until
 from tests.simulation.worlds import spec
 
 from coupon_pipeline.simulation.chain import Chain
@@ -76,13 +75,6 @@ def test_killed_within_weeks_it_ends_with_the_same_content(tmp_path: Path) -> No
     with start(tmp_path / "stormy") as stormy:
         assert stormy.wait(60) == 0
     assert content(feeds) == content(calm.systems.feeds)
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    latest = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < latest
-        time.sleep(0.01)
 
 
 def test_it_lives_on_with_the_coupons_that_were_issued(history: Path, tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.simulation.agreement import Agreement, agreement
 from tests.simulation.worlds import spec, state_at
 
 from coupon_pipeline.simulation.living import State, World
-from coupon_pipeline.simulation.truth.effects import ISSUE_COST_CENTS, Effects, NoClosedFormError, effects
-from coupon_pipeline.simulation.truth.twins import Twins, twins
+from coupon_pipeline.simulation.truth.effects import Effects, NoClosedFormError, effects
+from coupon_pipeline.simulation.truth.twins import twins
 
 REPLICATES = 200
 
@@ -30,31 +31,17 @@ def found(world: World, state: State) -> Effects:
 
 
 @pytest.fixture(scope="module")
-def best(world: World, state: State, found: Effects) -> tuple[np.ndarray, Twins]:
-    """The closed form of each household's best coupon, and what twin worlds say of them."""
-    households = np.arange(len(found.margin))
-    coupons = found.margin.argmax(axis=1)
-    measured = twins(world, state, households, coupons, range(1, REPLICATES + 1))
-    return found.margin[households, coupons] + ISSUE_COST_CENTS, measured
+def best(world: World, state: State, found: Effects) -> Agreement:
+    return agreement(world, state, found, REPLICATES)
 
 
-def test_the_closed_form_has_the_slope_of_the_twins_on_an_assignment_that_selects_on_it(
-    best: tuple[np.ndarray, Twins],
-) -> None:
-    expected, measured = best
-    mean, _ = measured.of_household
-    assert 0.8 < float(expected @ mean / (expected @ expected)) < 1.1
+def test_the_closed_form_has_the_slope_of_the_twins_on_an_assignment_that_selects_on_it(best: Agreement) -> None:
+    assert 0.8 < best.slope < 1.1
 
 
-def test_quintiles_keep_their_order_and_every_clear_sign_agrees(best: tuple[np.ndarray, Twins]) -> None:
-    expected, measured = best
-    parts = np.array_split(np.argsort(expected), 5)
-    means = [measured.difference[:, part].mean(axis=1) for part in parts]
-    assert np.all(np.diff([values.mean() for values in means]) > 0)
-    for part, values in zip(parts, means, strict=True):
-        error = values.std(ddof=1) / np.sqrt(len(values))
-        if abs(values.mean()) > 2 * error:
-            assert np.sign(values.mean()) == np.sign(expected[part].mean())
+def test_quintiles_keep_their_order_and_every_clear_sign_agrees(best: Agreement) -> None:
+    assert best.out_of_order == 0
+    assert best.wrong_signs == 0
 
 
 def test_the_scale_is_that_of_coupons_that_mostly_give_money_away(found: Effects) -> None:

@@ -1,0 +1,47 @@
+"""`python -m tests.proofs [--short]`: what takes too long for a test, shown row by row; 1 if anything is missed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+
+from rich.console import Console
+
+from tests.proofs import dirt, moments, same, storms, truth
+
+from coupon_pipeline.commands.outcome import Outcome, print_table, shown, write_json
+
+PROOFS: Mapping[str, Callable[[bool], Iterator[Outcome]]] = {
+    "moments": moments.rows,
+    "truth": truth.rows,
+    "same": same.rows,
+    "storms": storms.rows,
+    "dirt": dirt.rows,
+}
+
+
+def main() -> int:
+    """Prove, print, write out/prove.json."""
+    parser = argparse.ArgumentParser(prog="python -m tests.proofs", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="one seed, small chains, few kills")
+    parser.add_argument("--only", choices=PROOFS, action="append", help="one of the proofs; may be given again")
+    chosen = parser.parse_args()
+    console = Console()
+    # As tests do: great_expectations imports modules that Python 3.11 deprecates.
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    found = []
+    with console.status("proving") as status:
+        for name in chosen.only or PROOFS:
+            status.update(name)
+            for row in PROOFS[name](chosen.short):
+                found.append(row)
+                status.update(f"{name}: {row.name}: {shown(row.value)} {row.unit}")
+    print_table("Proofs", found, console)
+    write_json("prove", found)
+    return int(any(row.passed is False for row in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
