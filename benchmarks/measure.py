@@ -70,8 +70,8 @@ def measured(words: Sequence[str], settings: Mapping[str, str], folder: Path = R
         child.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - began
     if child.returncode != 0:
-        last = next(iter(reversed(printed.split("\n"))), "")
-        raise FailedMeasurementError(f"`{' '.join(words)}` ended with {child.returncode}: {last}")
+        last = next(reversed(printed.strip().splitlines()), "it printed nothing")
+        raise FailedMeasurementError(f"`python {' '.join(words)}` ended with {child.returncode}: {last}")
     return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * UNIT / 2**30, printed)
 
 

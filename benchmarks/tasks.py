@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ LAST_WEEKS = 8
 """Weeks that landing is measured on: the last ones, in which coupons are issued."""
 
 
-def growth(households: int, weeks: int, **sizes: int) -> dict[str, float]:
+def growth(households: int, weeks: int, **sizes: Any) -> dict[str, float]:
     """CPU seconds of the weeks after the first one, in which everything is compiled and counted, and their rows."""
     from coupon_pipeline.simulation.chain import Chain
     from coupon_pipeline.simulation.spec import ChainSpec
@@ -30,7 +31,7 @@ def growth(households: int, weeks: int, **sizes: int) -> dict[str, float]:
     return {"cpu": after[-1] - after[0], "weeks": weeks - 1, "rows": sum(rows.values())}
 
 
-def truth(replicates: int, **sizes: int) -> dict[str, float]:
+def truth(replicates: int, **sizes: Any) -> dict[str, float]:
     """CPU seconds of the closed form of a whole wave, and of a pair of twin worlds."""
     import numpy as np
 
@@ -63,10 +64,8 @@ def landing(data: str) -> dict[str, float]:
     source = source_of(Path(data))
     tables = {table: spec.system for table, spec in source.config.tables.items()}
     weeks = source.calendar.weeks[-LAST_WEEKS:]
-    rows, seconds = Counter[str](), Counter[str]()
+    rows, seconds = defaultdict[str, int](int), defaultdict[str, float](float)
     with TemporaryDirectory() as folder, serving(Path(data) / "chain" / "feeds") as crm:
-        import os
-
         os.environ["COUPON_CRM_URL"] = f"http://127.0.0.1:{crm.port}"
         store = Store(Path(folder), source.calendar, 1, "1GB", source.tables())
         for table, system in tables.items():

@@ -8,7 +8,7 @@ import re
 import sys
 
 ANSWERS: dict[str, str] = json.loads(r"""{{ cookiecutter | tojson }}""")
-TAKEN = {"assets", "data_contracts", "docs", "models", "serving", "tests"}
+TAKEN = {"assets", "benchmarks", "data_contracts", "docs", "models", "serving", "tests"}
 FORMS = {
     "project_name": (r"[^\"\\\x00-\x1f]+", "a name without double quotes, backslashes and line breaks"),
     "project_slug": (r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*", "letters and digits, joined by single hyphens"),

@@ -35,7 +35,9 @@ def refused(*arguments: str) -> str:
 
 def test_an_unknown_source_is_named_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUPON_SOURCE", "corner-shop")
-    assert refused("run") == "unknown source 'corner-shop': set SOURCE to one of complete-journey"
+    line = refused("run")
+    assert line.startswith("unknown source 'corner-shop': set SOURCE to one of complete-journey, simulated")
+    assert "docs/adapt.md" in line
 
 
 def test_a_folder_without_the_data_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ GIVEN: dict[str, tuple[str, object]] = {
     "retailer": ("Corner Shop", "Corner Shop"),
     "currency": ("CHF", "CHF"),
     "source": ("mine", "mine"),
+    "source_config": ("/srv/mine.yaml", Path("/srv/mine.yaml")),
     "complete_journey": ("/srv/journey", Path("/srv/journey")),
     "data": ("/srv/data", Path("/srv/data")),
     "executor": ("multiprocess", "multiprocess"),

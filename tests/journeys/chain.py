@@ -15,15 +15,16 @@ from assets.pipeline import Pipeline
 from coupon_pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-WEEKS, LAST = 16, "2025-04-21"
+WEEKS, LAST = 11, "2025-03-17"
 SMALL = {
-    "HOUSEHOLDS": "1200",
+    "SEED": "2",
+    "HOUSEHOLDS": "4000",
     "STORES": "4",
-    "PRODUCTS": "1500",
-    "CATEGORIES": "40",
-    "WAVE_COUPONS": "40",
+    "PRODUCTS": "1000",
+    "CATEGORIES": "30",
+    "WAVE_COUPONS": "14",
     "WARMUP_WEEKS": str(WEEKS),
-    "ISSUE_WEEKS": "11",
+    "ISSUE_WEEKS": "7",
 }
 PARTS = ("assets", "coupon_pipeline", "data_contracts", "models", "serving", "dagster.yaml", "pyproject.toml")
 TRUTH = Path("coupon_pipeline", "simulation", "truth")
@@ -63,7 +64,7 @@ def prepare(folder: Path) -> ChainRun:
             shutil.copy2(ROOT / part, project / part)
     shutil.rmtree(project / TRUTH)
     shipped = (ROOT / "coupon_pipeline" / "sources" / "simulated.yaml").read_text(encoding="utf-8")
-    small = shipped.replace("2025-12-29", LAST).replace("latest_campaigns: 4", "latest_campaigns: 2")
+    small = shipped.replace("2025-12-29", LAST).replace("latest_campaigns: 4", "latest_campaigns: 1")
     config = folder / "simulated.yaml"
     config.write_text(small, encoding="utf-8")
     with socket.socket() as probe:

@@ -32,13 +32,14 @@ def main() -> int:
     # As tests do: great_expectations imports modules that Python 3.11 deprecates.
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     found = []
-    with console.status("proving") as status:
-        for name in chosen.only or PROOFS:
-            status.update(name)
+    for name in chosen.only or PROOFS:
+        of_proof = []
+        with console.status(name) as status:
             for row in PROOFS[name](chosen.short):
-                found.append(row)
+                of_proof.append(row)
                 status.update(f"{name}: {row.name}: {shown(row.value)} {row.unit}")
-    print_table("Proofs", found, console)
+        print_table(name, of_proof, console)
+        found += of_proof
     write_json("prove", found)
     return int(any(row.passed is False for row in found))
 

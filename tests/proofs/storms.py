@@ -79,8 +79,8 @@ def _stormed(name: str, folder: Path, kills: int, begin: Begin, found: Content) 
         _, more = _until_end(begin, data, lambda: draw.uniform(0, seconds), kills - killed)
         killed, differ = killed + more, differ + differing(calm, found(data))
     yield Outcome(f"{name}: kills", killed, op=">=", bar=kills)
-    yield Outcome(f"{name}: files and tables of a calm one", len(calm), op=">=", bar=50)
-    yield Outcome(f"{name}: of them different after kills", differ, op="<=", bar=0)
+    yield Outcome(f"{name}: files and tables", len(calm), op=">=", bar=50)
+    yield Outcome(f"{name}: different after kills", differ, op="<=", bar=0)
 
 
 def _until_end(begin: Begin, data: Path, after: Callable[[], float] | None, most: int = 0) -> tuple[float, int]:

@@ -30,7 +30,8 @@ def oracle(
     of different categories. One price of a cent of payout is found by bisection (Lagrangian dual); what is left of the
     budget goes to the next best pairs, one by one.
     """
-    low, high = 0.0, float(np.max(margin / np.maximum(payout, 1e-9), initial=0.0))
+    # A little more than the best ratio, at which nothing is worth its price.
+    low, high = 0.0, float(np.max(margin / np.maximum(payout, 1e-9), initial=0.0)) * (1 + 1e-9)
     chosen = _chosen(margin, category, may, each)
     if payout[chosen].sum() <= budget:
         value = float(margin[chosen].sum())
