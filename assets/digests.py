@@ -46,7 +46,10 @@ class Digests:
 
     def candidates(self, week: str) -> str:
         """What a cycle's candidates are made from."""
-        code = code_of("coupon_pipeline.decisions.candidates", "coupon_pipeline.decisions.arms")
+        code = code_of(
+            "coupon_pipeline.decisions.candidates",
+            "coupon_pipeline.decisions.arms",
+        )
         given = self.pipeline.source.assignment
         clean = [[table, self._up_to(table, week)] for table in inputs(self.pipeline.source.tables())]
         return fingerprint(clean, None if given is None else asdict(given), code)

@@ -10,7 +10,12 @@ import pyarrow as pa
 import pytest
 
 from coupon_pipeline.contracts import arrow, reader
-from coupon_pipeline.tables import MissingTableError, MissingWeekError, Store, read_digest
+from coupon_pipeline.tables import (
+    MissingTableError,
+    MissingWeekError,
+    Store,
+    read_digest,
+)
 from coupon_pipeline.weeks import Calendar, UnknownWeekError
 
 CALENDAR = Calendar(date(2024, 1, 1), date(2024, 1, 22), "America/New_York")

@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from coupon_pipeline.simulation.clockwork import instants
 from coupon_pipeline.simulation.keys import uniform
-from coupon_pipeline.simulation.living import Lived, World
+from coupon_pipeline.simulation.living import World
 from coupon_pipeline.simulation.population import Population, size_at
 from coupon_pipeline.simulation.records import SCHEMAS
+from coupon_pipeline.simulation.state import Lived
 
 KINDS = np.array(["sale", "return", "void"])
 SALE, RETURNED, VOIDED = range(3)
@@ -19,7 +20,7 @@ WITHOUT_CARD = 0.01
 VOID = 0.003
 """Share of lines that are scanned a second time and voided."""
 CLIPPING, PAPER = 0.28, 0.057
-"""Share of baskets whose shopper has brought paper coupons, and of their lines of national brands that one is used for."""
+"""Share of baskets with a shopper who brought paper coupons, and of their national brands' lines that use one."""
 PAPER_CENTS = np.array([25, 35, 40, 50, 55, 75, 100, 150])
 MATCHED = 0.2
 """Share of paper coupons that the grocer matches."""

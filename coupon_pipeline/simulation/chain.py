@@ -21,10 +21,11 @@ from coupon_pipeline.simulation.dirt.dirty import Level, dirty
 from coupon_pipeline.simulation.feeds import issues as issue_table
 from coupon_pipeline.simulation.feeds.week import Systems, write_week
 from coupon_pipeline.simulation.issuing import accepted, random_issues
-from coupon_pipeline.simulation.living import Lived, State, World
+from coupon_pipeline.simulation.living import World
 from coupon_pipeline.simulation.records import WeekRecords
 from coupon_pipeline.simulation.relations import relation_tables
 from coupon_pipeline.simulation.spec import ChainSpec
+from coupon_pipeline.simulation.state import Lived, State
 from coupon_pipeline.simulation.supply import supply_tables
 from coupon_pipeline.tables import write_parquet
 
@@ -96,10 +97,10 @@ class Chain:
         """What this world is made from: another one begins anew, in the same place."""
         folder = Path(__file__).parent
         parts = [f"{__package__}.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
-        code = code_of(*parts, f"{__package__}.feeds", f"{__package__}.dirt", "coupon_pipeline.decisions.arms")
+        parts += [f"{__package__}.feeds", f"{__package__}.dirt", "coupon_pipeline.decisions.arms"]
         data = [sha256_of(path) for path in (catalogue.CATEGORIES, catalogue.LEVELS)]
         return {
-            "world": fingerprint(self.spec.facts(), self.level, code, data),
+            "world": fingerprint(self.spec.facts(), self.level, code_of(*parts), data),
             **self.spec.facts(),
             "dirt": self.level,
         }

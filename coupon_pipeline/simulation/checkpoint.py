@@ -8,9 +8,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from coupon_pipeline.files import replacing
-from coupon_pipeline.simulation.living import State
 from coupon_pipeline.simulation.prices import PriceState
 from coupon_pipeline.simulation.shelves import Shelves
+from coupon_pipeline.simulation.state import State
 
 PARTS = {
     "prices": ("regular", "cost", "promoted"),

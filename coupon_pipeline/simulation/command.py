@@ -1,4 +1,4 @@
-"""`python -m coupon_pipeline simulate`: make the chain's history, let it live on, serve its CRM."""
+"""The command `simulate`: make the chain's history, let it live on, serve its CRM."""
 
 from __future__ import annotations
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 from coupon_pipeline.decisions.arms import is_held_out
 from coupon_pipeline.simulation.clockwork import instant
 from coupon_pipeline.simulation.keys import stream, uniform
-from coupon_pipeline.simulation.living import State, World
+from coupon_pipeline.simulation.living import World
 from coupon_pipeline.simulation.population import size_at
 from coupon_pipeline.simulation.records import SCHEMAS
 from coupon_pipeline.simulation.relations import channels, targets
+from coupon_pipeline.simulation.state import State
 from coupon_pipeline.simulation.waves import COUPONS_PER_CAMPAIGN, first_wave
 from coupon_pipeline.snapshot.identity import decision_ids
 from coupon_pipeline.weeks import WEEK

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from coupon_pipeline.simulation import catalogue as catalogues
-from coupon_pipeline.simulation import market, population, prices, shelves, shopping, waves
+from coupon_pipeline.simulation import (
+    market,
+    population,
+    prices,
+    shelves,
+    shopping,
+    waves,
+)
 from coupon_pipeline.simulation.keys import stream, uniform
-from coupon_pipeline.simulation.shelves import Movements, Shelves
+from coupon_pipeline.simulation.setting import Setting
 from coupon_pipeline.simulation.spec import ChainSpec
+from coupon_pipeline.simulation.state import ISSUE, RETURN, Lived, State
 from coupon_pipeline.simulation.structured import blank
 
 LAPSE, REVIVE = 0.012, 0.10
@@ -23,72 +28,6 @@ SUBSTITUTE = 0.5
 """Chance that a shopper who finds an empty shelf takes another product of the category."""
 RETURNED = 0.005
 """Share of lines that come back in the week after."""
-LINES_EACH = 40
-ISSUE = np.dtype(
-    [
-        ("issue_id", np.int64),
-        ("household", np.int32),
-        ("week", np.int32),
-        ("coupon", np.int32),
-        ("noticed", np.bool_),
-        ("presents", np.bool_),
-        ("used", np.bool_),
-    ]
-)
-"""An issue: household position, week and position of its coupon's wave, and what becomes of it."""
-RETURN = np.dtype(
-    [
-        ("household", np.int32),
-        ("trip", np.int16),
-        ("number", np.int16),
-        ("store", np.int16),
-        ("category", np.int16),
-        ("product", np.int32),
-        ("quantity", np.int16),
-        ("regular", np.float64),
-        ("shelf", np.float64),
-    ]
-)
-"""A line that comes back, with the prices in cents at which it was bought."""
-
-
-@dataclass(frozen=True)
-class State:
-    """The world at the start of a week; households [H], categories [C]."""
-
-    week: int
-    prices: prices.PriceState
-    shelves: Shelves
-    active: np.ndarray
-    """bool [H]: not in a quiet spell."""
-    stock: np.ndarray
-    """float32 [H, C]: home stock in days."""
-    favourite: np.ndarray
-    """int32 [H, C]: product that a household goes for."""
-    fatigue: np.ndarray
-    """float32 [H]: coupons noticed lately."""
-    issues: np.ndarray
-    """ISSUE: live coupons of earlier weeks."""
-    returns: np.ndarray
-    """RETURN: lines of the week before that come back in this one."""
-
-
-@dataclass(frozen=True)
-class Lived:
-    """What happened in a week. Lines are those that the shelves served; prices float64 cents [Z, P]."""
-
-    week: int
-    lines: np.ndarray
-    regular: np.ndarray
-    shelf: np.ndarray
-    cost: np.ndarray
-    issues: np.ndarray
-    """ISSUE: all that were live in the week, `used` as of its end."""
-    returns: np.ndarray
-    """RETURN: lines that came back in the week."""
-    lost: int
-    """Lines that no shelf could serve."""
-    movements: Movements | None
 
 
 class World:
@@ -208,7 +147,7 @@ class World:
         running = market.cumulative(self.tastes, self.catalogue, state.prices.regular, shelf)
         opening = state.shelves.on_hand
         stocked, deliveries = shelves.receive(state.shelves, week)
-        setting = _Setting(self, state, issues, running)
+        setting = Setting(self, state, issues, running)
         lines = setting.wanted()
         lines, lost = self._served(setting, lines, stocked.on_hand, week) if shelf_limits else (lines, 0)
         used = lines["issue"][lines["issue"] >= 0]
@@ -247,7 +186,7 @@ class World:
         found["regular"], found["shelf"] = (table[zone, lines["product"]] for table in (lived.regular, lived.shelf))
         return found
 
-    def _served(self, setting: _Setting, lines: np.ndarray, on_hand: np.ndarray, week: int) -> tuple[np.ndarray, int]:
+    def _served(self, setting: Setting, lines: np.ndarray, on_hand: np.ndarray, week: int) -> tuple[np.ndarray, int]:
         """Lines as the shelves serve them: fewer units, another product, or none. Takes the units off `on_hand`."""
         ids = setting.people.ids
         served = shelves.serve(on_hand, lines, ids)
@@ -280,104 +219,3 @@ def _units(lines: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Units per store and product, int32 [S, P]."""
     cell = lines["store"].astype(np.int64) * shape[1] + lines["product"]
     return np.bincount(cell, lines["quantity"], minlength=shape[0] * shape[1]).astype(np.int32).reshape(shape)
-
-
-class _Setting:
-    """A week's inputs of the compiled shopping, cut into shards of households that threads work on."""
-
-    def __init__(self, world: World, state: State, issues: np.ndarray, running: np.ndarray) -> None:
-        self.world, self.state, self.issues = world, state, issues
-        spec, week, catalogue, tastes = world.spec, state.week, world.catalogue, world.tastes
-        self.people = world.people(len(state.active))
-        acting = issues["noticed"] & ~issues["used"]
-        self.rows = np.flatnonzero(acting)
-        self.coupons = coupon_arrays(world, state, issues[acting])
-        offsets = np.searchsorted(issues["household"][acting], np.arange(len(state.active) + 1))
-        faces = np.add.reduceat(np.append(self.coupons[5], 0.0), np.minimum(offsets[:-1], len(self.rows)))
-        faces = np.where(np.diff(offsets) > 0, faces, 0.0)
-        self.offsets = offsets
-        self.pull = np.exp(self.people.pull * faces / 100)
-        shops = self.people.shops(week) & state.active
-        self.tuple_of_people = (
-            self.people.ids,
-            shops,
-            self.people.trip_rate,
-            self.people.segment,
-            self.people.main_store,
-            self.people.loyalty,
-            self.pull,
-        )
-        days = market.DAY_WEIGHTS * market.season(week)
-        self.market = (
-            running,
-            tastes.regular,
-            tastes.regular_mass,
-            catalogue.starts,
-            catalogue.tau_days,
-            catalogue.more,
-            catalogue.store_zone,
-            days,
-        )
-        self.streams = np.array([world.luck(name, week) for name in shopping.STREAMS])
-        self.appetite = world.appetite(len(state.active))
-        self.shards = [
-            slice(at, min(at + spec.shard, len(state.active))) for at in range(0, len(state.active), spec.shard)
-        ]
-
-    def wanted(self) -> np.ndarray:
-        """The lines that households want, ordered by household, trip, category and number."""
-        found = np.concatenate(list(self._each(self._shard)))
-        is_coupon = found["issue"] >= 0
-        found["issue"][is_coupon] = self.rows[found["issue"][is_coupon]]
-        return found
-
-    def absorb(self, lines: np.ndarray, stock: np.ndarray, favourite: np.ndarray) -> None:
-        """Bring home stock and favourites up to date, in place."""
-
-        def work(shard: slice) -> None:
-            low, high = np.searchsorted(lines["household"], [shard.start, shard.stop])
-            own = lines[low:high].copy()
-            own["household"] -= shard.start
-            start = self.streams[shopping.FAVOURITE]
-            ids, tau = self.people.ids[shard], self.world.catalogue.tau_days
-            shopping.absorb(start, ids, tau, own, stock[shard], favourite[shard])
-
-        list(self._each(work))
-
-    def _shard(self, shard: slice) -> np.ndarray:
-        people = tuple(values[shard] for values in self.tuple_of_people)
-        taste = self.appetite[shard], self.state.stock[shard], self.state.favourite[shard]
-        offsets = self.offsets[shard.start : shard.stop + 1]
-        size = LINES_EACH * (shard.stop - shard.start) + 1_000
-        while True:
-            out = np.empty(size, shopping.LINE)
-            coupons = (offsets, *self.coupons[:5])
-            count = shopping.shop(self.streams, people, taste, self.market, coupons, out)
-            if count <= size:
-                out = out[:count]
-                out["household"] += shard.start
-                return out
-            size = count
-
-    def _each(self, work: Callable[[slice], Any]) -> Iterator[Any]:
-        if self.world.threads == 1 or len(self.shards) == 1:
-            return map(work, self.shards)
-        with ThreadPoolExecutor(self.world.threads) as pool:
-            return iter(list(pool.map(work, self.shards)))
-
-
-def coupon_arrays(world: World, state: State, acting: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Category, first and last product, utility, stockpiling chance and face value (cents) of issues that act."""
-    category, first, last = (np.zeros(len(acting), np.int64) for _ in range(3))
-    depth, face = np.zeros(len(acting)), np.zeros(len(acting))
-    for week in np.unique(acting["week"]):
-        of = acting["week"] == week
-        wave, position = world.wave(int(week)), acting["coupon"][of]
-        category[of], first[of], last[of] = wave.category[position], wave.first[position], wave.last[position]
-        depth[of], face[of] = wave.depth[position], wave.face_cents[position]
-    people, households = world.people(len(state.active)), acting["household"]
-    beta = world.tastes.beta[people.segment[households], category]
-    delta = market.coupon_delta(
-        world.spec.form, beta, people.salience[households], depth, state.fatigue[households].astype(float)
-    )
-    return category, first, last, delta, market.stockpile_chance(world.spec.form, depth), face

@@ -12,9 +12,10 @@ from coupon_pipeline.simulation import population
 from coupon_pipeline.simulation.baskets import people_ids, product_ids
 from coupon_pipeline.simulation.clockwork import instant, instants
 from coupon_pipeline.simulation.keys import stream, uniform
-from coupon_pipeline.simulation.living import Lived, World
+from coupon_pipeline.simulation.living import World
 from coupon_pipeline.simulation.population import Population
 from coupon_pipeline.simulation.records import SCHEMAS
+from coupon_pipeline.simulation.state import Lived
 from coupon_pipeline.simulation.waves import LIFE_WEEKS, Wave, first_wave
 
 ANNOUNCED = time(17)

@@ -45,12 +45,12 @@ LINE = np.dtype(
 
 
 @njit(nogil=True, cache=True)
-def shop(streams, people, taste, market, coupons, out):  # noqa: ANN001, ANN201 - compiled; see `Shard`
+def shop(streams, people, taste, market, coupons, out):  # noqa: ANN001, ANN201 - compiled; see simulation/setting.py
     """Fill `out` (LINE) with the week's wanted lines; returns how many there are, also where `out` is too short."""
     ids, active, rate, segment, main_store, loyalty, pull = people
     appetite, stock, favourite = taste
     cumulative, regular, regular_mass, starts, tau, more, store_zone, day_weight = market
-    offsets, c_category, c_first, c_last, c_delta, c_stockpile = coupons
+    offsets, c_category = coupons[0], coupons[1]
     categories, stores, zones = len(starts) - 1, len(store_zone), cumulative.shape[0]
     need = np.empty(categories)
     attraction = np.empty((zones, categories))
@@ -61,9 +61,9 @@ def shop(streams, people, taste, market, coupons, out):  # noqa: ANN001, ANN201 
     for h in range(len(ids)):
         if not active[h]:
             continue
-        key, g = ids[h], segment[h]
+        key, g, bonus = ids[h], segment[h], loyalty[h] - 1
         ready[:] = False
-        rested = False
+        _rest(need, stock[h], tau)
         for j in range(offsets[h], offsets[h + 1]):
             coupon_of[c_category[j]] = j
         for day in range(7):
@@ -71,79 +71,114 @@ def shop(streams, people, taste, market, coupons, out):  # noqa: ANN001, ANN201 
             if draw(streams[TRIP], key, day, 0) >= min(chance, 0.95):
                 continue
             trips = 2 if draw(streams[SECOND], key, day, 0) < SECOND_TRIP else 1
-            early = draw(streams[TIME], key, day, 0)
             for n in range(trips):
                 trip = 2 * day + n
-                store = main_store[h]
-                if draw(streams[STORE], key, trip, 0) >= MAIN_STORE:
-                    store = np.int64(draw(streams[STORE], key, trip, 1) * stores)
+                store = _store(streams[STORE], key, trip, main_store[h], stores)
                 zone = store_zone[store]
-                if not rested:
-                    for c in range(categories):
-                        need[c] = LEVEL / (1 + STOCK_EFFECT * stock[h, c] / tau[c])
-                    rested = True
+                table = cumulative[zone, g]
                 if not ready[zone]:
-                    for c in range(categories):
-                        f = favourite[h, c]
-                        now = cumulative[zone, g, starts[c + 1]] - cumulative[zone, g, starts[c]]
-                        now += (loyalty[h] - 1) * (cumulative[zone, g, f + 1] - cumulative[zone, g, f])
-                        usual = regular_mass[g, c] + (loyalty[h] - 1) * regular[g, f]
-                        attraction[zone, c] = (now / usual) ** EXPANSION
+                    _attract(attraction[zone], table, regular[g], regular_mass[g], starts, favourite[h], bonus)
                     ready[zone] = True
-                radius = math.sqrt(-2 * math.log(draw(streams[SIZE], key, trip, 0)))
-                angle = 2 * math.pi * draw(streams[SIZE], key, trip, 1)
-                kind = FILL_IN if draw(streams[KIND], key, trip, 0) < 0.5 else MAIN_SHOP
-                size = math.exp(SIZE_SD * radius * math.cos(angle) + kind)
-                late = draw(streams[TIME], key, day, 1 + n)
-                # Two draws of which the second trip's is the later half, so that baskets of a day keep their order.
-                moment = (early + late) / 4 + 0.5 * n if trips == 2 else (early + late) / 2
-                second = OPENS + np.int64(moment * OPEN_SECONDS)
-                for c in range(categories):
-                    j = coupon_of[c]
-                    live = j >= 0 and not spent[j]
-                    lam = appetite[h, c] * size * need[c] * attraction[zone, c]
-                    f, first, last = favourite[h, c], starts[c], starts[c + 1]
-                    if live:
-                        extra = (loyalty[h] - 1) * (cumulative[zone, g, f + 1] - cumulative[zone, g, f])
-                        own = cumulative[zone, g, c_last[j]] - cumulative[zone, g, c_first[j]]
-                        own += extra if c_first[j] <= f < c_last[j] else 0.0
-                        whole = cumulative[zone, g, last] - cumulative[zone, g, first] + extra
-                        lam *= (1 + own / whole * (math.exp(c_delta[j]) - 1)) ** EXPANSION
-                    if draw(streams[INCIDENCE], key, trip, c) >= lam / (1 + lam):
-                        continue
-                    number = 0
-                    while True:
-                        live = j >= 0 and not spent[j]
-                        lift = math.exp(c_delta[j]) if live else 1.0
-                        low, high = (c_first[j], c_last[j]) if live else (first, first)
-                        u = draw(streams[CHOICE], key, trip * 8 + number, c)
-                        # A second line of a category is for variety: the favourite weighs less.
-                        bonus = (loyalty[h] - 1) * (1.0 if number == 0 else VARIETY)
-                        product = _chosen(cumulative[zone, g], first, last, f, bonus, low, high, lift, u)
-                        quantity = 1
-                        v = draw(streams[QUANTITY], key, trip * 8 + number, c)
-                        if v < TWO:
-                            quantity = 2
-                        elif v < TWO + THREE:
-                            quantity = 3
-                        issue = -1
-                        if live and low <= product < high:
-                            spent[j] = True
-                            issue = j
-                            if draw(streams[STOCKPILE], key, trip * 8 + number, c) < c_stockpile[j]:
-                                quantity += 1
-                        if count < len(out):
-                            line = out[count]
-                            line.household, line.trip, line.second, line.store = h, trip, second, store
-                            line.category, line.number, line.product = c, number, product
-                            line.quantity, line.issue = quantity, issue
-                        count += 1
-                        number += 1
-                        if number > MOST_EXTRA or draw(streams[EXTRA], key, trip * 8 + number, c) >= more[c]:
-                            break
+                where = (h, trip, _moment(streams[TIME], key, day, n, trips), store)
+                size = _size(streams, key, trip)
+                tastes = (appetite[h], need, attraction[zone], favourite[h], bonus)
+                count = _fill(
+                    streams, key, where, size, tastes, (table, starts, more), coupon_of, spent, coupons, out, count
+                )
         for j in range(offsets[h], offsets[h + 1]):
             coupon_of[c_category[j]] = -1
     return count
+
+
+@njit(nogil=True, cache=True)
+def _rest(need, stock, tau):  # noqa: ANN001, ANN202
+    """What home stock leaves of the household's appetite, category by category."""
+    for c in range(len(need)):
+        need[c] = LEVEL / (1 + STOCK_EFFECT * stock[c] / tau[c])
+
+
+@njit(nogil=True, cache=True)
+def _attract(attraction, table, regular, regular_mass, starts, favourite, bonus):  # noqa: ANN001, ANN202
+    """How much the week's prices raise the household's rate, category by category."""
+    for c in range(len(attraction)):
+        f = favourite[c]
+        now = table[starts[c + 1]] - table[starts[c]] + bonus * (table[f + 1] - table[f])
+        usual = regular_mass[c] + bonus * regular[f]
+        attraction[c] = (now / usual) ** EXPANSION
+
+
+@njit(nogil=True, cache=True)
+def _store(start, key, trip, main_store, stores):  # noqa: ANN001, ANN202
+    if draw(start, key, trip, 0) < MAIN_STORE:
+        return np.int64(main_store)
+    return np.int64(draw(start, key, trip, 1) * stores)
+
+
+@njit(nogil=True, cache=True)
+def _size(streams, key, trip):  # noqa: ANN001, ANN202
+    """The size of a basket: a fill-in trip or a main shop, lognormal each (Box-Muller)."""
+    radius = math.sqrt(-2 * math.log(draw(streams[SIZE], key, trip, 0)))
+    angle = 2 * math.pi * draw(streams[SIZE], key, trip, 1)
+    kind = FILL_IN if draw(streams[KIND], key, trip, 0) < 0.5 else MAIN_SHOP
+    return math.exp(SIZE_SD * radius * math.cos(angle) + kind)
+
+
+@njit(nogil=True, cache=True)
+def _moment(start, key, day, n, trips):  # noqa: ANN001, ANN202
+    """Second of the day; of two trips the second has the later half, so that a day's baskets keep their order."""
+    u = draw(start, key, day, 0) + draw(start, key, day, 1 + n)
+    return OPENS + np.int64((u / 4 + 0.5 * n if trips == 2 else u / 2) * OPEN_SECONDS)
+
+
+@njit(nogil=True, cache=True)
+def _fill(streams, key, where, size, tastes, market, coupon_of, spent, coupons, out, count):  # noqa: ANN001, ANN202
+    """Add the lines of one basket; returns the number of lines so far."""
+    appetite, need, attraction, favourite, bonus = tastes
+    table, starts, more = market
+    _, _, c_first, c_last, c_delta, c_stockpile = coupons
+    trip = where[1]
+    for c in range(len(need)):
+        j, f, first, last = coupon_of[c], favourite[c], starts[c], starts[c + 1]
+        rate = appetite[c] * size * need[c] * attraction[c]
+        if j >= 0 and not spent[j]:
+            extra = bonus * (table[f + 1] - table[f])
+            own = table[c_last[j]] - table[c_first[j]] + (extra if c_first[j] <= f < c_last[j] else 0.0)
+            whole = table[last] - table[first] + extra
+            rate *= (1 + own / whole * (math.exp(c_delta[j]) - 1)) ** EXPANSION
+        if draw(streams[INCIDENCE], key, trip, c) >= rate / (1 + rate):
+            continue
+        number = 0
+        while True:
+            step = trip * 8 + number
+            live = j >= 0 and not spent[j]
+            lift = math.exp(c_delta[j]) if live else 1.0
+            low, high = (c_first[j], c_last[j]) if live else (first, first)
+            # A second line of a category is for variety: the favourite weighs less.
+            weight = bonus * (1.0 if number == 0 else VARIETY)
+            u = draw(streams[CHOICE], key, step, c)
+            product = _chosen(table, first, last, f, weight, low, high, lift, u)
+            quantity, issue = _quantity(draw(streams[QUANTITY], key, step, c)), -1
+            if live and low <= product < high:
+                spent[j] = True
+                issue = j
+                quantity += 1 if draw(streams[STOCKPILE], key, step, c) < c_stockpile[j] else 0
+            if count < len(out):
+                line = out[count]
+                line.household, line.trip, line.second, line.store = where
+                line.category, line.number, line.product = c, number, product
+                line.quantity, line.issue = quantity, issue
+            count += 1
+            number += 1
+            if number > MOST_EXTRA or draw(streams[EXTRA], key, trip * 8 + number, c) >= more[c]:
+                break
+    return count
+
+
+@njit(inline="always")
+def _quantity(u):  # noqa: ANN001, ANN202
+    if u < TWO:
+        return 2
+    return 3 if u < TWO + THREE else 1
 
 
 @njit(inline="always")

@@ -11,9 +11,10 @@ from coupon_pipeline.simulation import prices
 from coupon_pipeline.simulation.baskets import product_ids
 from coupon_pipeline.simulation.clockwork import instant
 from coupon_pipeline.simulation.keys import stream, uniform
-from coupon_pipeline.simulation.living import Lived, State, World
+from coupon_pipeline.simulation.living import World
 from coupon_pipeline.simulation.records import SCHEMAS
 from coupon_pipeline.simulation.shelves import Movements
+from coupon_pipeline.simulation.state import Lived, State
 
 FORMATS = ("hypermarket", "supermarket", "supermarket", "convenience")
 FULL_COUNT_EVERY = 13

@@ -13,7 +13,13 @@ from coupon_pipeline.sources.columns import Column
 from coupon_pipeline.sources.delivered import TableConfig
 from coupon_pipeline.sources.identifiers import Identifiers
 from coupon_pipeline.sources.rows import Rows
-from coupon_pipeline.sources.values import to_iso, to_minor, to_text, translated, with_point
+from coupon_pipeline.sources.values import (
+    to_iso,
+    to_minor,
+    to_text,
+    translated,
+    with_point,
+)
 
 NUMBERS = ("BIGINT", "INTEGER", "DOUBLE")
 

@@ -12,7 +12,15 @@ import httpx
 
 from coupon_pipeline.sources.delivered import TableConfig
 from coupon_pipeline.sources.retrying import TransientError, retried, seconds_of
-from coupon_pipeline.sources.rows import NO_CELL, Rows, Window, cell_of, from_records, parse_json, stamped
+from coupon_pipeline.sources.rows import (
+    NO_CELL,
+    Rows,
+    Window,
+    cell_of,
+    from_records,
+    parse_json,
+    stamped,
+)
 from coupon_pipeline.sources.source import SourceError
 from coupon_pipeline.sources.starting import Starter
 from coupon_pipeline.sources.systems import RestSystem, is_local

@@ -26,8 +26,9 @@ SMALL = {
     "WARMUP_WEEKS": str(WEEKS),
     "ISSUE_WEEKS": "7",
 }
-PARTS = ("assets", "coupon_pipeline", "data_contracts", "models", "serving", "dagster.yaml", "pyproject.toml")
-TRUTH = Path("coupon_pipeline", "simulation", "truth")
+PACKAGE = ROOT / "coupon_pipeline"
+PARTS = ("assets", PACKAGE.name, "data_contracts", "models", "serving", "dagster.yaml", "pyproject.toml")
+TRUTH = Path(PACKAGE.name, "simulation", "truth")
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def prepare(folder: Path) -> ChainRun:
         else:
             shutil.copy2(ROOT / part, project / part)
     shutil.rmtree(project / TRUTH)
-    shipped = (ROOT / "coupon_pipeline" / "sources" / "simulated.yaml").read_text(encoding="utf-8")
+    shipped = (PACKAGE / "sources" / "simulated.yaml").read_text(encoding="utf-8")
     small = shipped.replace("2025-12-29", LAST).replace("latest_campaigns: 4", "latest_campaigns: 1")
     config = folder / "simulated.yaml"
     config.write_text(small, encoding="utf-8")

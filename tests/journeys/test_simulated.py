@@ -140,9 +140,9 @@ def test_nothing_is_left_to_do_and_then_the_chain_lives_on_with_what_was_decided
 
 def test_no_pipeline_module_knows_the_chain(ran: ChainRun) -> None:
     folders = [ran.project / name for name in ("assets", "models", "serving")]
-    folders += [
-        path for path in (ran.project / "coupon_pipeline").iterdir() if path.name not in ("simulation", "cli.py")
-    ]
+    package = ran.project / "coupon_pipeline"
+    folders += [path for path in package.iterdir() if path.name not in ("simulation", "cli.py")]
     sources = [file for folder in folders for file in ([folder] if folder.is_file() else folder.rglob("*.py"))]
-    knowing = [file.name for file in map(Path, sources) if "coupon_pipeline.simulation" in file.read_text("utf-8")]
+    chain = "coupon_pipeline.simulation"
+    knowing = [file.name for file in map(Path, sources) if chain in file.read_text("utf-8")]
     assert knowing == []

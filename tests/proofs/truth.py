@@ -13,8 +13,9 @@ from tests.simulation.agreement import agreement
 from tests.simulation.worlds import state_at
 
 from coupon_pipeline.commands.outcome import Outcome
-from coupon_pipeline.simulation.living import State, World
+from coupon_pipeline.simulation.living import World
 from coupon_pipeline.simulation.spec import ChainSpec, Form
+from coupon_pipeline.simulation.state import State
 from coupon_pipeline.simulation.truth.effects import Effects, effects
 from coupon_pipeline.simulation.truth.oracle import oracle
 from coupon_pipeline.simulation.truth.twins import twins

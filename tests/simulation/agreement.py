@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coupon_pipeline.simulation.living import State, World
+from coupon_pipeline.simulation.living import World
+from coupon_pipeline.simulation.state import State
 from coupon_pipeline.simulation.truth.effects import ISSUE_COST_CENTS, Effects
 from coupon_pipeline.simulation.truth.twins import Twins, twins
 

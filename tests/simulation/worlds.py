@@ -9,8 +9,9 @@ import numpy as np
 
 from coupon_pipeline.simulation.chain import Week, burnt_in, live_week
 from coupon_pipeline.simulation.issuing import random_issues
-from coupon_pipeline.simulation.living import State, World
+from coupon_pipeline.simulation.living import World
 from coupon_pipeline.simulation.spec import ChainSpec
+from coupon_pipeline.simulation.state import State
 
 
 def spec(**changes: Any) -> ChainSpec:

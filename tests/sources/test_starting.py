@@ -89,7 +89,8 @@ def test_a_server_is_started_and_ends_with_the_process_that_started_it(tmp_path:
     port = free_port()
     served(tmp_path, port)
     script = (
-        "from pathlib import Path; from coupon_pipeline.sources.connected import Connected; "
+        "from pathlib import Path; "
+        "from coupon_pipeline.sources.connected import Connected; "
         f"folder = Path({str(tmp_path)!r}); source = Connected(folder / 'grocer.yaml', folder / 'data'); "
         f"print(source.read('stores', {WEEK!r})['store_id'].to_pylist(), source.read('stores', {WEEK!r}).num_rows)"
     )

@@ -11,7 +11,13 @@ import pytest
 
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.contracts.casting import cast
-from coupon_pipeline.sources.values import to_iso, to_minor, to_text, translated, with_point
+from coupon_pipeline.sources.values import (
+    to_iso,
+    to_minor,
+    to_text,
+    translated,
+    with_point,
+)
 
 NEW_YORK = ZoneInfo("America/New_York")
 

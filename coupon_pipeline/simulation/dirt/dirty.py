@@ -13,7 +13,13 @@ import pyarrow as pa
 
 from coupon_pipeline.simulation.dirt import rows, tills
 from coupon_pipeline.simulation.dirt.choice import day_of, falls_due, one_of
-from coupon_pipeline.simulation.dirt.faults import LANDING, SCHEMA, VOLUME, of_files, together
+from coupon_pipeline.simulation.dirt.faults import (
+    LANDING,
+    SCHEMA,
+    VOLUME,
+    of_files,
+    together,
+)
 from coupon_pipeline.simulation.feeds.delivery import (
     BUSINESS_DAY,
     DELIVERED_ON,

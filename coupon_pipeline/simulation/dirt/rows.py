@@ -193,11 +193,12 @@ def spoiled(name: str, records: WeekRecords, seed: int, hostile: bool) -> tuple[
         hit = free & chosen(drawn(seed, f"{name}/{fault.name}", *keys), fault.rate, most)
         if fault.where is not None:
             hit &= fault.where(table)
+        wrong = _changed(table, hit, fault)
+        if fault.kind == "changed":
+            # Rows that a fault makes equal would be surplus copies, which another rule catches: the first one stays.
+            hit[np.flatnonzero(hit)[~_first_of_equals(wrong)]] = False
+            wrong = _changed(table, hit, fault)
         free &= ~hit
-        rows = table.filter(pa.array(hit))
-        wrong = rows
-        for column, change in fault.change.items():
-            wrong = _with(wrong, column, change(rows))
         if fault.kind == "changed" and hit.any():
             table = _overwritten(table, np.flatnonzero(hit), wrong)
         elif fault.kind != "changed":
@@ -209,6 +210,19 @@ def spoiled(name: str, records: WeekRecords, seed: int, hostile: bool) -> tuple[
             )
         )
     return _joined(table, more), entries
+
+
+def _changed(table: pa.Table, hit: np.ndarray, fault: RowFault) -> pa.Table:
+    """The rows that a fault befalls, after it."""
+    rows = wrong = table.filter(pa.array(hit))
+    for column, change in fault.change.items():
+        wrong = _with(wrong, column, change(rows))
+    return wrong
+
+
+def _first_of_equals(rows: pa.Table) -> np.ndarray:
+    """The rows (bool) that equal none before them."""
+    return ~rows.to_pandas().duplicated().to_numpy()
 
 
 def _with(table: pa.Table, column: str, cells: Any) -> pa.Table:

@@ -10,9 +10,22 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from coupon_pipeline.simulation.dirt.choice import chosen, day_of, drawn, falls_due, numbers, one_of
+from coupon_pipeline.simulation.dirt.choice import (
+    chosen,
+    day_of,
+    drawn,
+    falls_due,
+    numbers,
+    one_of,
+)
 from coupon_pipeline.simulation.dirt.faults import HARMLESS, listed, of_files
-from coupon_pipeline.simulation.feeds.delivery import BUSINESS_DAY, DELIVERED_ON, DROPPED, RESENT, filed
+from coupon_pipeline.simulation.feeds.delivery import (
+    BUSINESS_DAY,
+    DELIVERED_ON,
+    DROPPED,
+    RESENT,
+    filed,
+)
 from coupon_pipeline.simulation.feeds.pos import file_of
 from coupon_pipeline.simulation.feeds.text import local_days
 from coupon_pipeline.simulation.records import WeekRecords

@@ -11,7 +11,13 @@ import pyarrow.compute as pc
 
 from coupon_pipeline.simulation.feeds.delivery import Delivery
 from coupon_pipeline.simulation.feeds.folders import packed, put, remove_temporaries
-from coupon_pipeline.simulation.feeds.text import dollars, joined, local_days, text_lines, with_offset
+from coupon_pipeline.simulation.feeds.text import (
+    dollars,
+    joined,
+    local_days,
+    text_lines,
+    with_offset,
+)
 
 AMOUNTS: Final = {
     "gross": "gross_cents",

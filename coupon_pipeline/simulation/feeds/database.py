@@ -110,7 +110,7 @@ def _write_postgresql(
     with psycopg.connect(place) as connection:
         connection.execute("set client_min_messages = warning")
         # Two writers that make the same tables at once would fail on the catalogue's own keys.
-        connection.execute("select pg_advisory_xact_lock(hashtext(%s))", ("coupon_pipeline.simulation",))
+        connection.execute("select pg_advisory_xact_lock(hashtext(%s))", ("the simulated chain",))
         for statement in [*_statements(metadata, postgresql.dialect()), *views(metadata, "create or replace view")]:
             connection.execute(statement.encode())
         for rows in weeks_rows:

@@ -10,7 +10,13 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from coupon_pipeline.simulation.feeds.delivery import BUSINESS_DAY, DELIVERED_ON, RESENT, Delivery, SpoiltFile
+from coupon_pipeline.simulation.feeds.delivery import (
+    BUSINESS_DAY,
+    DELIVERED_ON,
+    RESENT,
+    Delivery,
+    SpoiltFile,
+)
 from coupon_pipeline.simulation.feeds.folders import packed, put_folder
 from coupon_pipeline.simulation.feeds.text import csv_lines, line_starts, with_offset
 

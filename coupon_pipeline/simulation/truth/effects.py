@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from coupon_pipeline.simulation import market, prices, shopping, waves
-from coupon_pipeline.simulation.living import LAPSE, REVIVE, State, World
+from coupon_pipeline.simulation.living import LAPSE, REVIVE, World
+from coupon_pipeline.simulation.state import State
 
 UNITS = 1 + shopping.TWO + 2 * shopping.THREE
 """Mean units of a line."""

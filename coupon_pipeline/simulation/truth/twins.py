@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coupon_pipeline.simulation.baskets import margins
-from coupon_pipeline.simulation.living import State, World
+from coupon_pipeline.simulation.living import World
+from coupon_pipeline.simulation.state import State
 from coupon_pipeline.simulation.waves import LIFE_WEEKS
 
 

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from coupon_pipeline.simulation.calibration.distribution import Distribution, kolmogorov, variation
+from coupon_pipeline.simulation.calibration.distribution import (
+    Distribution,
+    kolmogorov,
+    variation,
+)
 from coupon_pipeline.simulation.calibration.targets import rounded
 
 RANDOM = np.random.default_rng(7)

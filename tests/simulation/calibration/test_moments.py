@@ -10,7 +10,11 @@ import pytest
 from tests.simulation.calibration.tables import FIRST_DAY, TIMEZONE, Line, lines_of, products_of
 
 from coupon_pipeline.simulation.calibration import verdicts
-from coupon_pipeline.simulation.calibration.moments import DISTRIBUTIONS, Moments, moments
+from coupon_pipeline.simulation.calibration.moments import (
+    DISTRIBUTIONS,
+    Moments,
+    moments,
+)
 
 PRODUCTS = products_of("GROCERY", "GROCERY", "MEAT", "FUEL")
 

@@ -8,7 +8,8 @@ import pytest
 from tests.simulation.agreement import Agreement, agreement
 from tests.simulation.worlds import spec, state_at
 
-from coupon_pipeline.simulation.living import State, World
+from coupon_pipeline.simulation.living import World
+from coupon_pipeline.simulation.state import State
 from coupon_pipeline.simulation.truth.effects import Effects, NoClosedFormError, effects
 from coupon_pipeline.simulation.truth.twins import twins
 
