@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 from coupon_pipeline.simulation.clockwork import instants
 from coupon_pipeline.simulation.keys import uniform
 from coupon_pipeline.simulation.living import World
-from coupon_pipeline.simulation.population import Population, size_at
+from coupon_pipeline.simulation.population import size_at
 from coupon_pipeline.simulation.records import SCHEMAS
 from coupon_pipeline.simulation.state import Lived
 
@@ -42,13 +43,21 @@ class Till:
 
 def till_tables(world: World, lived: Lived) -> dict[str, pa.Table]:
     """The tables pos_lines, bills and redemptions of a week."""
-    people = world.people(size_at(world.spec, lived.week))
-    till = _till(world, lived, people)
-    columns = till.columns
+    discount = dict(zip(*discounts(world, lived), strict=True))
+    parts: dict[str, list[pa.Table]] = {"pos_lines": [], "bills": [], "redemptions": []}
+    # Store by store, so that memory does not grow with the chain.
+    for store in range(world.spec.stores):
+        lines, back = (rows[rows["store"] == store] for rows in (lived.lines, lived.returns))
+        till = _till(world, lived, lines, back, discount)
+        schema = SCHEMAS["pos_lines"]
+        parts["pos_lines"].append(pa.table([till.columns[name] for name in schema.names], schema))
+        parts["bills"].append(_bills(world, lived, till))
+        parts["redemptions"].append(_redemptions(world, lived, till))
+    tables = {name: pa.concat_tables(found).combine_chunks() for name, found in parts.items()}
     return {
-        "pos_lines": pa.table([columns[name] for name in SCHEMAS["pos_lines"].names], SCHEMAS["pos_lines"]),
-        "bills": _bills(world, lived, till),
-        "redemptions": _redemptions(world, lived, till),
+        **tables,
+        "bills": tables["bills"].sort_by("bill_id"),
+        "redemptions": tables["redemptions"].sort_by("redemption_id"),
     }
 
 
@@ -78,11 +87,11 @@ def discounts(world: World, lived: Lived) -> tuple[np.ndarray, np.ndarray]:
     return lines["issue"].astype(np.int64), np.minimum(face, lived.shelf[zone, lines["product"]])
 
 
-def _till(world: World, lived: Lived, people: Population) -> Till:
-    catalogue, week = world.catalogue, lived.week
-    lines, back = lived.lines, lived.returns
-    zone = catalogue.store_zone[lines["store"]]
-    keys = people.ids[lines["household"]], lines["trip"] * 8 + lines["number"], lines["category"]
+def _till(world: World, lived: Lived, lines: np.ndarray, back: np.ndarray, discount: Mapping[int, float]) -> Till:
+    """What one store's tills record of its lines (LINE) and of the lines that come back (RETURN)."""
+    week = lived.week
+    zone = world.catalogue.store_zone[lines["store"]]
+    keys = people_ids(lines), lines["trip"] * 8 + lines["number"], lines["category"]
     voided = np.flatnonzero(uniform(world.luck("void", week), *keys) < VOID)
     # A scan too many and its void stand behind the line that was meant, in the same basket.
     picked = np.concatenate([np.arange(len(lines)), voided, voided])
@@ -91,7 +100,7 @@ def _till(world: World, lived: Lived, people: Population) -> Till:
     issue = np.where(np.arange(len(picked)) < len(lines), sold["issue"].astype(np.int64), -1)
     with_coupon = np.flatnonzero(issue >= 0)
     issue[with_coupon[~lived.issues["presents"][issue[with_coupon]]]] = -1
-    back_keys = people_ids(world, back), back["store"], back["trip"]
+    back_keys = people_ids(back), back["store"], back["trip"]
     day = (uniform(world.luck("return day", week), *back_keys) * 7).astype(int)
 
     def both(name: str) -> np.ndarray:
@@ -114,38 +123,25 @@ def _till(world: World, lived: Lived, people: Population) -> Till:
         "issue": np.concatenate([issue, np.full(len(back), -1)]),
         "rank": rank,
     }
-    ids = people_ids(world, table)
-    order = np.lexsort(
-        [
-            table["rank"],
-            table["number"],
-            table["category"],
-            table["trip"],
-            ids,
-            table["second"],
-            table["day"],
-            table["store"],
-        ]
-    )
-    return _booked(world, lived, {name: values[order] for name, values in table.items()})
+    order = np.lexsort([table[name] for name in ("rank", "number", "category", "trip", "household", "second", "day")])
+    return _booked(world, lived, {name: values[order] for name, values in table.items()}, discount)
 
 
-def people_ids(world: World, rows: dict[str, np.ndarray] | np.ndarray) -> np.ndarray:
+def people_ids(rows: dict[str, np.ndarray] | np.ndarray) -> np.ndarray:
     """Household ids of rows that hold positions."""
     return np.asarray(rows["household"]).astype(np.int64) + 1
 
 
-def _booked(world: World, lived: Lived, rows: dict[str, np.ndarray]) -> Till:
+def _booked(world: World, lived: Lived, rows: dict[str, np.ndarray], discount: Mapping[int, float]) -> Till:
     """Rows in till order with receipt numbers, money and instants."""
     spec, week = world.spec, lived.week
-    ids = people_ids(world, rows)
-    changes = [np.diff(rows[name]) != 0 for name in ("store", "day", "household", "trip")]
+    ids = people_ids(rows)
+    changes = [np.diff(rows[name]) != 0 for name in ("day", "household", "trip")]
     begins = np.concatenate([np.ones(min(len(ids), 1), bool), np.logical_or.reduce(changes)])
     first = np.flatnonzero(begins)
     basket = np.cumsum(begins) - 1
-    store_day = rows["store"][first] * 7 + rows["day"][first]
-    opens = np.flatnonzero(np.r_[True, np.diff(store_day) != 0])
-    sequence = np.arange(len(first)) - np.repeat(opens, np.diff(np.r_[opens, len(first)]))
+    opens = np.searchsorted(rows["day"][first], np.arange(7))
+    sequence = np.arange(len(first)) - opens[rows["day"][first]]
     number = 7 * week + rows["day"][first] + 1
     receipt = (number * 1_000 + rows["store"][first] + 1) * 10_000 + sequence + 1
     trip_keys = ids[first], rows["trip"][first]
@@ -153,7 +149,7 @@ def _booked(world: World, lived: Lived, rows: dict[str, np.ndarray]) -> Till:
     people = world.people(size_at(spec, week))
     shown = uniform(world.luck("card", week), *trip_keys) >= WITHOUT_CARD
     card = (shown & (people.erases[ids[first] - 1] > week)) | used
-    money = _money(world, lived, rows, ids)
+    money = _money(world, lived, rows, discount)
     columns = {
         "basket_id": receipt[basket],
         "line": (np.arange(len(ids)) - first[basket] + 1).astype(np.int32),
@@ -174,15 +170,16 @@ def product_ids(products: np.ndarray) -> np.ndarray:
     return np.asarray(products).astype(np.int64) + 1_000_001
 
 
-def _money(world: World, lived: Lived, rows: dict[str, np.ndarray], ids: np.ndarray) -> dict[str, np.ndarray]:
-    catalogue, week = world.catalogue, lived.week
+def _money(
+    world: World, lived: Lived, rows: dict[str, np.ndarray], discount: Mapping[int, float]
+) -> dict[str, np.ndarray]:
+    catalogue, week, ids = world.catalogue, lived.week, people_ids(rows)
     keys = ids, rows["trip"] * 8 + rows["number"], rows["category"]
     gross = rows["regular"] * rows["quantity"]
     promo = (rows["regular"] - rows["shelf"]) * rows["quantity"]
     coupon = np.zeros(len(ids), np.int64)
     redeems = np.flatnonzero(rows["issue"] >= 0)
-    by_issue = dict(zip(*discounts(world, lived), strict=True))
-    coupon[redeems] = [int(by_issue[issue]) for issue in rows["issue"][redeems]]
+    coupon[redeems] = [int(discount[issue]) for issue in rows["issue"][redeems]]
     national = ~catalogue.private[rows["product"]]
     paper = national & (rows["kind"] == SALE) & (rows["rank"] == 0) & (rows["issue"] < 0)
     paper &= uniform(world.luck("clipping", week), ids, rows["trip"]) < CLIPPING
@@ -224,8 +221,7 @@ def _bills(world: World, lived: Lived, till: Till) -> pa.Table:
         "tender": TENDERS[np.searchsorted(TENDER_BOUNDS, u)],
         "issued_at": columns["sold_at"][first],
     }
-    table = pa.table([rows[name] for name in SCHEMAS["bills"].names], SCHEMAS["bills"])
-    return table.sort_by("bill_id")
+    return pa.table([rows[name] for name in SCHEMAS["bills"].names], SCHEMAS["bills"])
 
 
 def _redemptions(world: World, lived: Lived, till: Till) -> pa.Table:
@@ -236,11 +232,10 @@ def _redemptions(world: World, lived: Lived, till: Till) -> pa.Table:
         "redemption_id": REDEMPTIONS_FROM + issues["issue_id"],
         "issue_id": issues["issue_id"],
         "coupon_id": np.array(coupons, np.int64),
-        "household_id": people_ids(world, issues),
+        "household_id": people_ids(issues),
         "basket_id": columns["basket_id"][at],
         "store_id": columns["store_id"][at],
         "discount_cents": columns["coupon_discount_cents"][at],
         "redeemed_at": columns["sold_at"][at],
     }
-    table = pa.table([rows[name] for name in SCHEMAS["redemptions"].names], SCHEMAS["redemptions"])
-    return table.sort_by("redemption_id")
+    return pa.table([rows[name] for name in SCHEMAS["redemptions"].names], SCHEMAS["redemptions"])

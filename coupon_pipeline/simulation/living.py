@@ -96,20 +96,27 @@ class World:
         )
 
     def _newcomers(self, known: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Home stock and favourites of households that were not there before."""
-        people = self.people(size)
-        ids = people.ids[known:, None]
+        """Home stock and favourites of households that were not there before, shard by shard."""
+        step = self.spec.shard
+        shards = [self._shard_of_newcomers(at, min(at + step, size), size) for at in range(known, size, step)]
+        stock, favourite = zip(*shards, strict=True)
+        return np.concatenate(stock), np.concatenate(favourite)
+
+    def _shard_of_newcomers(self, first: int, last: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        segments = self.people(size).segment[first:last]
+        starts = self.catalogue.starts
+        ids = np.arange(first + 1, last + 1)[:, None]
         categories = np.arange(self.spec.categories)[None, :]
         u = uniform(stream(self.spec.seed, "first stock"), ids, categories)
         stock = (u * self.catalogue.tau_days).astype(np.float32)
-        favourite = np.empty((size - known, self.spec.categories), np.int32)
+        favourite = np.empty((last - first, self.spec.categories), np.int32)
         u = uniform(stream(self.spec.seed, "first favourite"), ids, categories)
         for segment in range(self.spec.segments):
-            of = np.flatnonzero(people.segment[known:] == segment)
+            of = np.flatnonzero(segments == segment)
             totals = np.concatenate([[0.0], np.cumsum(self.tastes.regular[segment])])
-            low, high = totals[self.catalogue.starts[:-1]], totals[self.catalogue.starts[1:]]
+            low, high = totals[starts[:-1]], totals[starts[1:]]
             found = np.searchsorted(totals, low + u[of] * (high - low), side="right") - 1
-            favourite[of] = np.clip(found, self.catalogue.starts[:-1], self.catalogue.starts[1:] - 1)
+            favourite[of] = np.clip(found, starts[:-1], starts[1:] - 1)
         return stock, favourite
 
     def grown(self, state: State) -> State:

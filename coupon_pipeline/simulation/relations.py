@@ -181,7 +181,7 @@ def _engagements(world: World, lived: Lived, issues: pa.Table) -> pa.Table:
     fresh = lived.issues[lived.issues["week"] == lived.week]
     order = np.argsort(fresh["issue_id"], kind="stable")
     fresh = fresh[order]
-    ids = people_ids(world, fresh)
+    ids = people_ids(fresh)
     coupons = world.wave(lived.week).coupon_ids[fresh["coupon"]] if len(fresh) else np.empty(0, np.int64)
     sent = instant(world.spec.monday(lived.week), time(6), world.spec.timezone) + np.timedelta64(60, "s")
     wait = (uniform(world.luck("opening", lived.week), fresh["issue_id"]) * 5.5 * 86_400).astype("timedelta64[s]")
