@@ -53,7 +53,7 @@ def till_tables(world: World, lived: Lived) -> dict[str, pa.Table]:
         parts["pos_lines"].append(pa.table([till.columns[name] for name in schema.names], schema))
         parts["bills"].append(_bills(world, lived, till))
         parts["redemptions"].append(_redemptions(world, lived, till))
-    tables = {name: pa.concat_tables(found).combine_chunks() for name, found in parts.items()}
+    tables = {name: pa.concat_tables(found) for name, found in parts.items()}
     return {
         **tables,
         "bills": tables["bills"].sort_by("bill_id"),

@@ -142,13 +142,15 @@ class Chain:
 
     def _advance(self) -> int:
         number = self.next_week
-        state = self._state(number)
-        week = live_week(self.world, state, self._issues(number))
-        soiled = dirty(week.records, self.level, self.spec.seed, self.spec.timezone, self._carried_into(number))
+        carried = self._carried_into(number)
+        week = live_week(self.world, self._state(number), self._issues(number))
+        soiled = dirty(week.records, self.level, self.spec.seed, self.spec.timezone, carried)
+        after, refused = week.after, week.refused
+        del week  # or its lines would be in memory twice
         write_week(self.systems, soiled.delivery)
         write_parquet(self._private("faults", number, "parquet"), soiled.faults, self.identity_digest)
-        write_text(self._private("refused", number, "json"), json.dumps(dict(week.refused), sort_keys=True) + "\n")
-        checkpoint.save(self._state_path(number + 1), week.after)
+        write_text(self._private("refused", number, "json"), json.dumps(dict(refused), sort_keys=True) + "\n")
+        checkpoint.save(self._state_path(number + 1), after)
         self._carried = number + 1, soiled.carried
         self._forget(number)
         return number

@@ -61,7 +61,7 @@ class World:
                 np.exp(population.log_appetite(self.spec, part, self.spec.categories) + self.tastes.intercept)
                 for part in np.array_split(ids, max(1, len(ids) // self.spec.shard))
             ]
-            self._appetite = np.concatenate([self._appetite, *more]).astype(np.float32)
+            self._appetite = np.concatenate([self._appetite, *more], dtype=np.float32)
         return self._appetite[:size]
 
     def wave(self, week: int) -> waves.Wave:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -105,9 +106,22 @@ TABLES: Final = MappingProxyType(
 
 
 def spoiled(name: str, records: WeekRecords, timezone: str, seed: int, hostile: bool) -> pa.Table:
-    """The week's rows of a `DROPPED` table with what befell them; some are to be delivered in the next week."""
-    _, key, faults = TABLES[name]
+    """The week's rows of a `DROPPED` table with what befell them; some are to be delivered in the next week.
+
+    Store by store, so that memory does not grow with the chain.
+    """
     table = records.tables[name]
+    stores = np.flatnonzero(np.diff(table.column("store_id").to_numpy())) + 1 if name == "pos_lines" else []
+    bounds = [0, *stores, table.num_rows]
+    parts = [
+        _spoiled(name, table.slice(low, high - low), records.week, timezone, seed, hostile)
+        for low, high in itertools.pairwise(bounds)
+    ]
+    return pa.concat_tables(parts)
+
+
+def _spoiled(name: str, table: pa.Table, week: str, timezone: str, seed: int, hostile: bool) -> pa.Table:
+    _, key, faults = TABLES[name]
     days = local_days(table.column(DROPPED[name]), timezone)
     keys = [numbers(table.column(column)) for column in key]
     marks = np.zeros(len(days), np.int8)
@@ -126,7 +140,7 @@ def spoiled(name: str, records: WeekRecords, timezone: str, seed: int, hostile: 
             table, was = _changed(table, fault, hit, was)
     if files is not None:
         delay[files.late] = files.delay[files.late]
-        table = _with_wrong_clocks(table, records.week, days, seed)
+        table = _with_wrong_clocks(table, week, days, seed)
     table = filed(table, days + delay.astype("timedelta64[D]"), days, np.zeros(len(days), bool))
     table = table.append_column(FAULT, pa.array(marks)).append_column(WAS, pa.array(was))
     return _with_copies(name, table, seed)
