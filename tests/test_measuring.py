@@ -21,8 +21,22 @@ def test_the_children_of_a_command_count(tmp_path: Path) -> None:
     assert busy.cpu_seconds > 0.2
     again = measured(["-c", "pass"], environment(tmp_path))
     assert again.cpu_seconds < 0.2
-    assert 0 < again.peak_gib < 1
     assert again.wall_seconds > 0
+
+
+def test_the_memory_is_that_of_the_command(tmp_path: Path) -> None:
+    """Asked of a small process: Linux counts what the parent held when the child was made."""
+    code = [
+        "import sys",
+        "from pathlib import Path",
+        "from benchmarks.measure import environment, measured",
+        "settings = environment(Path(sys.argv[1]))",
+        "for line in ('pass', 'kept = bytearray(400 * 2**20)'):",
+        "    print(measured(['-c', line], settings).peak_gib)",
+    ]
+    small, large = measured(["-c", "\n".join(code), str(tmp_path)], environment(tmp_path)).printed.split()
+    assert 0 < float(small) < 0.2
+    assert 0.39 < float(large) < 0.6
 
 
 def test_a_command_that_fails_says_what_it_printed_last(tmp_path: Path) -> None:
