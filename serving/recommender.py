@@ -58,7 +58,7 @@ def _own_offers(bundle: Bundle, household: int, today: np.datetime64, limit: int
     coupons, rows = content.pair_coupon[pairs], bundle.features(pairs)
     raw = content.trees.raw(rows)
     value, cost = redemption_value(probability(raw), content.cost_face_cents[coupons], content.issue_cost_cents)
-    best = rank(value, cost, content.price, limit, content.coupon_ids[coupons])
+    best = rank(value, cost, content.price, limit, content.coupon_ids[coupons], bundle.coupon_groups[coupons])
     scores = value - content.price * cost
     household_id = int(content.household_ids[household])
     return [

@@ -24,14 +24,21 @@ class Allocation:
 
 
 def allocate(
-    offsets: np.ndarray, value: np.ndarray, cost_cents: np.ndarray, tie: np.ndarray, limit: int, budget_cents: float
+    offsets: np.ndarray,
+    value: np.ndarray,
+    cost_cents: np.ndarray,
+    tie: np.ndarray,
+    group: np.ndarray,
+    limit: int,
+    budget_cents: float,
 ) -> Allocation:
     """The assignment by `rank_all` at the lowest price whose expected cost keeps within the budget.
 
-    Rows `offsets[h]:offsets[h + 1]` of `value`, `cost_cents` (both float64 [n], cost > 0) and `tie` (int64 [n]) belong
-    to household h. Spending falls as the price rises; at the best ratio of value to cost nothing is worth its price.
-    Pairs whose ratios tie at that
-    price are all left out. Raises ValueError for a negative budget, a cost that is not positive, a value not finite.
+    Rows `offsets[h]:offsets[h + 1]` of `value`, `cost_cents` (both float64 [n], cost > 0), `tie` and `group` (both
+    int64 [n]) belong to household h. Spending falls as the price rises; at the best ratio of value to cost nothing is
+    worth its price. Pairs whose ratios tie at that price are all left out.
+
+    Raises ValueError for a negative budget, a cost that is not positive, a value not finite.
     """
     if not (budget_cents >= 0 and (cost_cents > 0).all() and np.isfinite(value).all()):
         raise ValueError(
@@ -40,7 +47,7 @@ def allocate(
         )
 
     def at(price: float) -> Allocation:
-        chosen = rank_all(offsets, value, cost_cents, price, limit, tie)
+        chosen = rank_all(offsets, value, cost_cents, price, limit, tie, group)
         return Allocation(price, chosen, float(cost_cents[chosen].sum()))
 
     free = at(0.0)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from coupon_pipeline.decisions.allocation import Allocation, allocate
 from coupon_pipeline.fingerprints import code_of, fingerprint
+from coupon_pipeline.snapshot.rank import category_groups
 from coupon_pipeline.snapshot.value import redemption_value
 
 OBJECTIVE: Final = "redemptions"
@@ -70,8 +71,9 @@ def decide(candidates: pa.Table, probability: np.ndarray, terms: Terms) -> Decis
         np.flatnonzero(np.r_[True, households[1:] != households[:-1], True]) if len(households) else np.zeros(1, int)
     )
     ties = candidates["coupon_id"].to_numpy()[eligible]
+    groups = category_groups(candidates["category"].to_pylist())[eligible]
     limit, budget = terms.max_coupons_per_household, terms.budget_cents
-    found: Allocation = allocate(offsets, value[eligible], cost[eligible], ties, limit, budget)
+    found: Allocation = allocate(offsets, value[eligible], cost[eligible], ties, groups, limit, budget)
     assigned = np.zeros(len(value), dtype=bool)
     assigned[np.flatnonzero(eligible)[found.chosen]] = True
     return Decisions(probability, value, cost, eligible, assigned, found.price, found.cost_cents)

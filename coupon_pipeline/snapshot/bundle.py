@@ -17,6 +17,7 @@ from coupon_pipeline.snapshot.check import check
 from coupon_pipeline.snapshot.content import BundleContent
 from coupon_pipeline.snapshot.encoding import decode, file_names, version_of
 from coupon_pipeline.snapshot.identity import decision_id
+from coupon_pipeline.snapshot.rank import category_groups
 
 FORMAT: Final = 1
 VERSION: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}")
@@ -49,6 +50,11 @@ class Bundle:
     def typical_features(self) -> np.ndarray:
         """The middle value of each feature in model order, float64 [F]; NaN where no row has one."""
         return np.concatenate([_middle(block) for block in self._blocks])[self.content.columns]
+
+    @cached_property
+    def coupon_groups(self) -> np.ndarray:
+        """The category of each coupon as a number, int64 [J]; see rank.category_groups."""
+        return category_groups(self.content.coupon_categories)
 
     @property
     def _blocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -21,16 +21,18 @@ class Pairs(NamedTuple):
     value: np.ndarray
     cost: np.ndarray
     tie: np.ndarray
+    group: np.ndarray
 
     def allocate(self, budget: float, limit: int = 99) -> Allocation:
-        return allocate(self.offsets, self.value, self.cost, self.tie, limit, budget)
+        return allocate(self.offsets, self.value, self.cost, self.tie, self.group, limit, budget)
 
 
 def pairs(*households: list[tuple[float, float]]) -> Pairs:
     """Pairs from (value, cost in cents), one list per household."""
     offsets = np.concatenate(([0], np.cumsum([len(rows) for rows in households]))).astype(np.int64)
     flat = np.array([row for rows in households for row in rows], dtype=np.float64).reshape(-1, 2)
-    return Pairs(offsets, flat[:, 0].copy(), flat[:, 1].copy(), np.arange(len(flat)))
+    ids = np.arange(len(flat))
+    return Pairs(offsets, flat[:, 0].copy(), flat[:, 1].copy(), ids, ids)
 
 
 VALUES = st.integers(-4, 16).map(lambda n: n / 16)
@@ -65,6 +67,27 @@ def test_no_household_gets_more_than_the_limit(made: Pairs, budget: float, limit
 
 
 @given(made=HOUSEHOLDS, budget=BUDGETS, limit=LIMITS)
+def test_no_household_gets_two_coupons_of_a_category(made: Pairs, budget: float, limit: int) -> None:
+    grouped = made._replace(group=made.tie % 3)
+    found = grouped.allocate(budget, limit)
+    assert found.cost_cents <= budget
+    for first, last in pairwise(made.offsets):
+        groups = grouped.group[first:last][found.chosen[first:last]]
+        assert len(set(groups.tolist())) == len(groups)
+
+
+@given(made=HOUSEHOLDS, prices=st.tuples(VALUES, VALUES), limit=LIMITS)
+def test_a_higher_price_never_spends_more_on_categories_either(
+    made: Pairs, prices: tuple[float, float], limit: int
+) -> None:
+    at_low, at_high = (
+        made.cost[rank_all(made.offsets, made.value, made.cost, abs(price), limit, made.tie, made.tie % 2)].sum()
+        for price in sorted(prices, key=abs)
+    )
+    assert at_high <= at_low
+
+
+@given(made=HOUSEHOLDS, budget=BUDGETS, limit=LIMITS)
 def test_every_chosen_pair_is_worth_more_than_the_price_of_its_cost(made: Pairs, budget: float, limit: int) -> None:
     found = made.allocate(budget, limit)
     assert (made.value - found.price * made.cost > 0)[found.chosen].all()
@@ -73,14 +96,14 @@ def test_every_chosen_pair_is_worth_more_than_the_price_of_its_cost(made: Pairs,
 @given(made=HOUSEHOLDS, budget=BUDGETS, limit=LIMITS)
 def test_the_assignment_is_the_ranking_at_the_published_price(made: Pairs, budget: float, limit: int) -> None:
     found = made.allocate(budget, limit)
-    ranked = rank_all(made.offsets, made.value, made.cost, found.price, limit, made.tie)
+    ranked = rank_all(made.offsets, made.value, made.cost, found.price, limit, made.tie, made.group)
     np.testing.assert_array_equal(found.chosen, ranked)
 
 
 @given(made=HOUSEHOLDS, prices=st.tuples(VALUES, VALUES), limit=LIMITS)
 def test_a_higher_price_never_spends_more(made: Pairs, prices: tuple[float, float], limit: int) -> None:
     at_low, at_high = (
-        made.cost[rank_all(made.offsets, made.value, made.cost, abs(price), limit, made.tie)].sum()
+        made.cost[rank_all(made.offsets, made.value, made.cost, abs(price), limit, made.tie, made.group)].sum()
         for price in sorted(prices, key=abs)
     )
     assert at_high <= at_low
