@@ -16,6 +16,8 @@ from coupon_pipeline.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()
+PREFIXES = {"ChainSettings": "COUPON_CHAIN_"}
+"""Class of settings -> what its variables begin with, where that is not COUPON_."""
 
 
 @app.command()
@@ -75,18 +77,22 @@ def simulate(
     """Make the history of the simulated chain: 52 weeks, in the feeds of its systems."""
     with plain_errors():
         from coupon_pipeline.simulation import command
+        from coupon_pipeline.simulation.spec import ChainError
 
-        if report:
-            from coupon_pipeline.simulation.calibration.compare import compare
+        try:
+            if report:
+                from coupon_pipeline.simulation.calibration.compare import compare
 
-            if not compare(console, Path("out")):
-                raise typer.Exit(1)
-        elif serve:
-            command.serve_crm(Console(stderr=True))
-        elif advance:
-            command.advance(console)
-        else:
-            command.simulate(console)
+                if not compare(console, Path("out")):
+                    raise typer.Exit(1)
+            elif serve:
+                command.serve_crm(Console(stderr=True))
+            elif advance:
+                command.advance(console)
+            else:
+                command.simulate(console)
+        except ChainError as error:
+            stop(str(error))
 
 
 @contextmanager
@@ -97,7 +103,7 @@ def plain_errors(service: bool = False) -> Generator[None]:
     except ValidationError as error:
         wrong = error.errors()[0]
         name = "_".join(str(part) for part in wrong["loc"]).upper()
-        stop(f"COUPON_{name}: {wrong['msg']} (it is {wrong['input']!r})")
+        stop(f"{PREFIXES.get(error.title, 'COUPON_')}{name}: {wrong['msg']} (it is {wrong['input']!r})")
     except plain_error_types(service) as error:
         stop(" ".join(str(error).split()))
 
@@ -108,7 +114,7 @@ def plain_error_types(service: bool) -> tuple[type[Exception], ...]:
         return (OSError,)
     from assets.graph import PLAIN_ERRORS
 
-    from coupon_pipeline.commands.run import FailedRunError
+    from coupon_pipeline.commands.failed import FailedRunError
 
     return (*PLAIN_ERRORS, FailedRunError)
 

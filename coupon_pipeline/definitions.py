@@ -11,15 +11,18 @@ from assets.graph import Graph
 from assets.io import ParquetInputs
 from assets.pipeline import Pipeline
 
+from coupon_pipeline.contracts import reader
 from coupon_pipeline.settings import Settings
+from coupon_pipeline.sources.source import Source, SourceError
 
 WEEKLY = ("landing", "contracts", "features", "coupons", "serving")
 """Groups of a cycle, in the order in which they run."""
 
 
 def build(pipeline: Pipeline) -> dg.Definitions:
-    """The definitions of one source's pipeline."""
+    """The definitions of one source's pipeline; raises SourceError where it lacks a mandatory table."""
     source = pipeline.source
+    _check_complete(source)
     graph = Graph(source.name, dg.StaticPartitionsDefinition(list(source.calendar.weeks)), source.tables())
     with warnings.catch_warnings():
         # A range of weeks in one run needs a backfill policy, which Dagster calls beta.
@@ -49,6 +52,15 @@ def build(pipeline: Pipeline) -> dg.Definitions:
         if pipeline.settings.executor == "in_process"
         else dg.multiprocess_executor.configured({"max_concurrent": 2}),
     )
+
+
+def _check_complete(source: Source) -> None:
+    missing = [name for name in reader.names() if reader.load(name).mandatory and name not in source.tables()]
+    if missing:
+        raise SourceError(
+            f"the source {source.name} lacks the tables {', '.join(missing)}, which the contracts call mandatory: "
+            "nothing works without them, add them to its YAML file"
+        )
 
 
 def _assets(graph: Graph) -> list[dg.AssetsDefinition]:

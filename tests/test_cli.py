@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,20 @@ from typer.testing import CliRunner
 from coupon_pipeline.cli import app
 
 ROOT = Path(__file__).parents[1]
+CORNER = """
+name: corner
+currency: EUR
+clock: system
+calendar: {timezone: Europe/Berlin, first: 2025-01-06, last: 2025-01-06}
+systems:
+  tills: {kind: files, root: "{data}/drop"}
+tables:
+  stores:
+    system: tills
+    format: csv
+    known_at: {path: '(?P<day>\\d{4}-\\d\\d-\\d\\d)/stores.csv'}
+    columns: {store_id: number}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +53,26 @@ def test_an_unknown_source_is_named_with_the_known_ones(monkeypatch: pytest.Monk
     line = refused("run")
     assert line.startswith("unknown source 'corner-shop': set SOURCE to one of complete-journey, simulated")
     assert "docs/adapt.md" in line
+
+
+def test_a_source_that_cannot_be_opened_is_one_line_in_a_fresh_process(tmp_path: Path) -> None:
+    """Where the definitions themselves cannot be loaded."""
+    config = tmp_path / "corner.yaml"
+    config.write_text(CORNER, encoding="utf-8")
+    environment = {**os.environ, "COUPON_SOURCE": "corner", "COUPON_SOURCE_CONFIG": str(config)}
+    line = [sys.executable, "-m", "coupon_pipeline", "run"]
+    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "the source corner lacks the tables campaign_targets, campaigns," in done.stderr
+
+
+def test_a_setting_of_the_chain_is_named_as_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUPON_CHAIN_HOUSEHOLDS", "many")
+    assert refused("simulate").startswith("COUPON_CHAIN_HOUSEHOLDS: Input should be a valid integer")
+    monkeypatch.setenv("COUPON_CHAIN_HOUSEHOLDS", "10")
+    monkeypatch.setenv("COUPON_CHAIN_FIRST_WEEK", "2025-01-07")
+    assert refused("simulate") == "first_week is 2025-01-07: give a Monday"
 
 
 def test_a_folder_without_the_data_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def dev(settings: Settings, console: Console) -> None:
     for number in ENDING:
         # A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that.
         signal.signal(number, signal.default_int_handler)
-    # In sessions of their own, so that Ctrl-C reaches them once, from here.
-    servers = [subprocess.Popen(line, start_new_session=True, stdin=subprocess.DEVNULL) for line in commands(settings)]
+    # In sessions of their own, so that Ctrl-C reaches them once, from here. The CRM ends when its input does.
+    servers = [subprocess.Popen(line, start_new_session=True, stdin=subprocess.PIPE) for line in commands(settings)]
     pages = {"Dagster": DAGSTER_PORT, "MLflow": MLFLOW_PORT, **({"CRM": CRM_PORT} if with_crm else {})}
     addresses = "   ".join(f"{name}: http://127.0.0.1:{port}" for name, port in pages.items())
     console.print(f"{addresses}   Ctrl-C ends all", highlight=False)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from assets.pipeline import Pipeline
 
+from coupon_pipeline.commands.failed import FailedRunError
 from coupon_pipeline.commands.orphans import end_orphans, own_process
 from coupon_pipeline.commands.plan import cycle_is_stale, model_is_stale, stale_tables
 from coupon_pipeline.commands.progress import QUIET, shown
@@ -21,10 +22,6 @@ from coupon_pipeline.files import check_writable, sweep
 from coupon_pipeline.settings import Settings
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-
-
-class FailedRunError(RuntimeError):
-    """A job that failed; the message is what the failed asset said."""
 
 
 def run(settings: Settings, instance: dg.DagsterInstance, console: Console, force: bool = False) -> None:

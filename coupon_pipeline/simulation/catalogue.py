@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def _sizes(real: np.ndarray, spec: ChainSpec) -> np.ndarray:
     sizes = np.maximum(least, np.floor(real / real.sum() * spec.products)).astype(np.int64)
     order = np.argsort(-sizes, kind="stable")
     surplus = int(sizes.sum()) - spec.products
-    for place in np.resize(order, 10 * len(order)):
+    for place in cycle(order):
         if surplus == 0:
             break
         step = int(np.sign(surplus)) * min(abs(surplus), max(1, int(sizes[place]) // 20))

@@ -24,7 +24,7 @@ from coupon_pipeline.simulation.issuing import accepted, random_issues
 from coupon_pipeline.simulation.living import World
 from coupon_pipeline.simulation.records import WeekRecords
 from coupon_pipeline.simulation.relations import relation_tables
-from coupon_pipeline.simulation.spec import ChainSpec
+from coupon_pipeline.simulation.spec import ChainError, ChainSpec
 from coupon_pipeline.simulation.state import Lived, State
 from coupon_pipeline.simulation.supply import supply_tables
 from coupon_pipeline.tables import write_parquet
@@ -111,6 +111,18 @@ class Chain:
         mark = self.systems.feeds / "chain.json"
         return mark.exists() and mark.read_text(encoding="utf-8") == self._identity_text
 
+    def check_settings(self) -> None:
+        """Raise ChainError where another world than that of the settings lies on disk."""
+        mark = self.systems.feeds / "chain.json"
+        made = json.loads(mark.read_text(encoding="utf-8")) if mark.exists() else self.identity
+        other = [name for name, value in self.identity.items() if name != "world" and made.get(name) != value]
+        if other:
+            told = ", ".join(f"{name} {made.get(name)} instead of {self.identity[name]}" for name in other)
+            raise ChainError(
+                f"the chain in {self.root} has {told}: set COUPON_CHAIN_{other[0].upper()} back, or begin it anew with "
+                "`make simulate`, which forgets every week that it has lived"
+            )
+
     @property
     def _identity_text(self) -> str:
         return json.dumps(self.identity, indent=1, sort_keys=True) + "\n"
@@ -132,7 +144,15 @@ class Chain:
                 yield self._advance()
 
     def advance(self) -> str:
-        """Live one more week with the coupons that were issued for it; returns its Monday."""
+        """Live one more week with the coupons that were issued for it; returns its Monday.
+
+        Raises ChainError where the world on disk is not this one.
+        """
+        if not self.is_current:
+            raise ChainError(
+                f"the chain in {self.root} was made by another version of the simulator: begin it anew with "
+                "`make simulate`, which forgets every week that it has lived"
+            )
         with FileLock(self._made() / "lock"):
             return self._monday(self._advance())
 

@@ -10,6 +10,7 @@ import numpy as np
 from coupon_pipeline.files import replacing
 from coupon_pipeline.simulation.prices import PriceState
 from coupon_pipeline.simulation.shelves import Shelves
+from coupon_pipeline.simulation.spec import ChainError
 from coupon_pipeline.simulation.state import State
 
 PARTS = {
@@ -19,7 +20,7 @@ PARTS = {
 }
 
 
-class BadCheckpointError(ValueError):
+class BadCheckpointError(ChainError):
     """A checkpoint that is damaged or of another version; the message says what to do."""
 
 

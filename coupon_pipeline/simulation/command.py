@@ -39,7 +39,10 @@ def simulate(console: Console) -> Chain:
 
 def advance(console: Console) -> None:
     """Issue what the pipeline has decided for the next week, and live it."""
-    chain = simulate(console)
+    chain = open_chain()
+    chain.check_settings()
+    if chain.next_week < chain.spec.warmup_weeks:
+        chain = simulate(console)
     settings = Settings()
     week = chain.spec.monday(chain.next_week - 1).isoformat()
     path = settings.data / settings.source / "coupons" / "coupon_assignments" / f"week={week}" / "part.parquet"
@@ -53,6 +56,12 @@ def advance(console: Console) -> None:
 
 
 def serve_crm(console: Console) -> None:
-    """Serve the CRM's API on loopback, once the history is there."""
-    chain = simulate(console)
+    """Serve the CRM's API on loopback, once the history is there.
+
+    What is there is served as it is, also if the simulator's code has changed since: only `simulate` begins anew.
+    """
+    chain = open_chain()
+    chain.check_settings()
+    if chain.next_week < chain.spec.warmup_weeks:
+        chain = simulate(console)
     serve(chain.systems.feeds, urlsplit(os.environ.get("COUPON_CRM_URL", CRM_URL)).port or 80)

@@ -12,6 +12,10 @@ Form = Literal["logit", "stockpile", "fatigue"]
 """How households respond to a coupon: see simulation/response.py."""
 
 
+class ChainError(ValueError):
+    """A chain that cannot be made, or not where it is asked for; the message says what is wrong and what to do."""
+
+
 @dataclass(frozen=True)
 class ChainSpec:
     """What a world is made from; equal specs give equal worlds, byte for byte."""
@@ -48,11 +52,16 @@ class ChainSpec:
 
     def __post_init__(self) -> None:
         if min(self.households, self.stores, self.categories, self.wave_coupons, self.shard) < 1:
-            raise ValueError(f"{self}: households, stores, categories, wave_coupons and shard must be at least 1")
-        if self.products < self.categories * self.brands * 2:
-            raise ValueError(f"products={self.products}: give at least two for each brand of each category")
-        if self.first_week.weekday() != 0 or not 0 <= self.issue_weeks <= self.warmup_weeks:
-            raise ValueError(f"{self}: first_week must be a Monday and issue_weeks at most warmup_weeks")
+            raise ChainError("households, stores, categories, wave_coupons and shard must be at least 1")
+        least = self.categories * self.brands * 2
+        if self.products < least:
+            raise ChainError(f"products is {self.products}: {self.categories} categories need at least {least}")
+        if self.wave_coupons > self.categories * self.brands:
+            raise ChainError(f"wave_coupons is {self.wave_coupons}: there are {self.categories * self.brands} brands")
+        if self.first_week.weekday() != 0:
+            raise ChainError(f"first_week is {self.first_week}: give a Monday")
+        if not 0 <= self.issue_weeks <= self.warmup_weeks:
+            raise ChainError(f"issue_weeks is {self.issue_weeks}: give at most warmup_weeks, {self.warmup_weeks}")
 
     @property
     def calendar(self) -> Calendar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,7 @@ import tenacity
 from coupon_pipeline.sources.source import SourceError
 from coupon_pipeline.sources.systems import Retry
 
+logger = logging.getLogger(__name__)
 LONGEST_WISH = 300.0
 """A system that asks for more seconds of patience than these is asked again after them."""
 
@@ -40,6 +42,7 @@ def retried(retry: Retry, ask: Callable[[], Answer]) -> Answer:
         stop=tenacity.stop_after_attempt(retry.attempts),
         wait=wait,
         retry=tenacity.retry_if_exception_type(TransientError),
+        before_sleep=_told,
         reraise=True,
     )
     try:
@@ -47,6 +50,12 @@ def retried(retry: Retry, ask: Callable[[], Answer]) -> Answer:
     except TransientError as error:
         tried = "once" if retry.attempts == 1 else f"{retry.attempts} times"
         raise SourceError(f"{error} (tried {tried})") from error
+
+
+def _told(state: tenacity.RetryCallState) -> None:
+    """Say that a wait is no hang, from the second one on: one failure now and then is nothing to read about."""
+    if state.attempt_number > 1 and state.outcome is not None:
+        logger.warning("%s; asked again after attempt %d", state.outcome.exception(), state.attempt_number)
 
 
 def seconds_of(retry_after: str | None) -> float | None:

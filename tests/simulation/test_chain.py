@@ -6,8 +6,11 @@ import shutil
 import signal
 import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -15,12 +18,13 @@ from tests.simulation.chains import SMALL as SETTINGS
 from tests.simulation.chains import content, start, until
 from tests.simulation.worlds import spec
 
+from coupon_pipeline.simulation.catalogue import build
 from coupon_pipeline.simulation.chain import Chain
 from coupon_pipeline.simulation.checkpoint import BadCheckpointError, load
 from coupon_pipeline.simulation.issuing import random_issues
 from coupon_pipeline.simulation.living import World
 from coupon_pipeline.simulation.settings import ChainSettings
-from coupon_pipeline.simulation.spec import ChainSpec
+from coupon_pipeline.simulation.spec import ChainError, ChainSpec
 
 SMALL = spec(households=150, warmup_weeks=4, issue_weeks=2)
 
@@ -115,6 +119,40 @@ def test_a_chain_of_other_settings_begins_anew(history: Path, tmp_path: Path) ->
     assert list(other.lived(1)) == [0]
     assert other.is_current
     assert [path.name for path in (other.systems.feeds / "closed").iterdir()] == ["2025-01-06.json"]
+
+
+def test_only_making_a_history_begins_anew_where_another_chain_lies(history: Path, tmp_path: Path) -> None:
+    shutil.copytree(history.parent, tmp_path / "chain")
+    other = Chain(replace(SMALL, seed=9), tmp_path / "chain")
+    with pytest.raises(ChainError, match="has seed 1 instead of 9: set COUPON_CHAIN_SEED back, or begin it anew"):
+        other.check_settings()
+    with pytest.raises(ChainError, match="begin it anew with `make simulate`"):
+        other.advance()
+    assert content(tmp_path / "chain" / "feeds") == content(history)
+    Chain(SMALL, tmp_path / "chain").check_settings()
+    Chain(SMALL, tmp_path / "nowhere").check_settings()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"products": 100}, "products is 100: 24 categories need at least 384"),
+        ({"first_week": date(2025, 1, 7)}, "first_week is 2025-01-07: give a Monday"),
+        ({"issue_weeks": 9}, "issue_weeks is 9: give at most warmup_weeks, 4"),
+        ({"wave_coupons": 500}, "wave_coupons is 500: there are 192 brands"),
+        ({"stores": 0}, "must be at least 1"),
+    ],
+)
+def test_a_chain_that_cannot_be_is_refused_in_one_line(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(ChainError, match=told):
+        replace(SMALL, **change)
+
+
+@pytest.mark.parametrize(("products", "categories"), [(384, 24), (400, 24), (2_400, 150)])
+def test_every_number_of_products_that_is_allowed_can_be_shared_out(products: int, categories: int) -> None:
+    made = build(replace(SMALL, products=products, categories=categories))
+    assert len(made.category) == products
+    assert np.bincount(made.category).min() >= 16
 
 
 def test_a_damaged_checkpoint_is_named(history: Path, tmp_path: Path) -> None:
