@@ -13,16 +13,15 @@ from assets.pipeline import Pipeline
 
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.settings import Settings
-from coupon_pipeline.sources.source import Source, SourceError
+from coupon_pipeline.sources.source import SourceError
 
 WEEKLY = ("landing", "contracts", "features", "coupons", "serving")
 """Groups of a cycle, in the order in which they run."""
 
 
 def build(pipeline: Pipeline) -> dg.Definitions:
-    """The definitions of one source's pipeline; raises SourceError where it lacks a mandatory table."""
+    """The definitions of one source's pipeline."""
     source = pipeline.source
-    _check_complete(source)
     graph = Graph(source.name, dg.StaticPartitionsDefinition(list(source.calendar.weeks)), source.tables())
     with warnings.catch_warnings():
         # A range of weeks in one run needs a backfill policy, which Dagster calls beta.
@@ -54,13 +53,16 @@ def build(pipeline: Pipeline) -> dg.Definitions:
     )
 
 
-def _check_complete(source: Source) -> None:
+def complete(pipeline: Pipeline) -> Pipeline:
+    """The pipeline itself; raises SourceError where its source lacks a mandatory table."""
+    source = pipeline.source
     missing = [name for name in reader.names() if reader.load(name).mandatory and name not in source.tables()]
     if missing:
         raise SourceError(
             f"the source {source.name} lacks the tables {', '.join(missing)}, which the contracts call mandatory: "
             "nothing works without them, add them to its YAML file"
         )
+    return pipeline
 
 
 def _assets(graph: Graph) -> list[dg.AssetsDefinition]:
@@ -77,4 +79,4 @@ def _assets(graph: Graph) -> list[dg.AssetsDefinition]:
     ]
 
 
-defs = build(Pipeline(Settings()))
+defs = build(complete(Pipeline(Settings())))
