@@ -97,7 +97,11 @@ class Chain:
         """What this world is made from: another one begins anew, in the same place."""
         folder = Path(__file__).parent
         parts = [f"{__package__}.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
-        parts += [f"{__package__}.feeds", f"{__package__}.dirt", "coupon_pipeline.decisions.arms"]
+        parts += [
+            f"{__package__}.feeds",
+            f"{__package__}.dirt",
+            "coupon_pipeline.decisions.arms",
+        ]
         data = [sha256_of(path) for path in (catalogue.CATEGORIES, catalogue.LEVELS)]
         return {
             "world": fingerprint(self.spec.facts(), self.level, code_of(*parts), data),
