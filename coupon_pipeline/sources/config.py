@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -13,6 +13,7 @@ from pydantic import Field, PositiveInt, ValidationError, field_validator, model
 
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.contracts.contract import KNOWN_AT
+from coupon_pipeline.documents import parse, problem_of
 from coupon_pipeline.sources.delivered import TableConfig
 from coupon_pipeline.sources.source import Clock, EvaluationPlan, SourceError
 from coupon_pipeline.sources.systems import AnySystem, Strict
@@ -110,13 +111,19 @@ class SourceConfig(Strict):
 
 
 def load(path: Path) -> SourceConfig:
-    """The source in a file; raises SourceError naming the file, the key, the value and what to do."""
+    """The source in a file; raises SourceError naming the file, the key, the value and what to do.
+
+    Raises ContractError where a contract cannot be held: that is no mistake of the source.
+    """
+    for name in reader.names():
+        reader.load(name)
     try:
-        document = yaml.load(path.read_bytes(), Loader=_Loader)
+        document = parse(path.read_bytes(), path.name)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        told = problem_of(error, str(path)) if isinstance(error, yaml.YAMLError) else f"{path} is not YAML: {error}"
+        raise SourceError(" ".join(told.split())) from error
     try:
         return SourceConfig.model_validate(document)
     except ValidationError as error:
@@ -133,19 +140,3 @@ def _first_problem(error: ValidationError) -> str:
         return f"{where}: missing: add it; docs/adapt.md explains the keys"
     shown = "" if isinstance(found["input"], dict) else f" (it is {found['input']!r})"
     return f"{where}: {message}{shown}" if where else f"{message}{shown}"
-
-
-class _Loader(yaml.CSafeLoader):
-    """Refuses a key that is given twice, and takes yes, no, on and off for words: columns are called so."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012
-        letter: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:bool" or letter in "tTfF"]
-        for letter, forms in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value]
-        repeated = sorted({key for key in keys if keys.count(key) > 1})
-        if repeated:
-            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(repeated)} given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
