@@ -18,7 +18,7 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 export BENTOML_DO_NOT_TRACK := True
 export DO_NOT_TRACK := true
 
-.PHONY: help run test dev serve evaluate simulate advance calibrate bench prove check format lock
+.PHONY: help run test dev serve erase evaluate simulate advance calibrate bench prove check contracts docs quarantine format lock
 
 help: ## Print these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ dev: .venv/ready ## Dagster on port 3001, MLflow on 5000 and the simulated chain
 serve: .venv/ready ## The service on port 3000 (PORT=n)
 	@$(BIN)/python -m coupon_pipeline serve --port $(PORT)
 
+erase: .venv/ready ## Erase a household (HOUSEHOLD=7): no reader sees it, the next run removes it everywhere
+	@$(BIN)/python -m coupon_pipeline erase "$(HOUSEHOLD)"
+
 evaluate: .venv/ready ## Fit and score one campaign (CAMPAIGN=n, SCORES=file)
 	@$(BIN)/python -m coupon_pipeline evaluate $(if $(CAMPAIGN),--campaign $(CAMPAIGN)) $(if $(SCORES),--scores $(SCORES))
 
@@ -56,11 +59,21 @@ calibrate: .venv/ready ## Compare the simulated chain with the real households o
 bench: .venv/ready ## Speed and memory against their bars (SHORT=1: a small chain)
 	@$(BIN)/python -m benchmarks $(if $(SHORT),--short)
 
-prove: .venv/ready ## The long proofs: moments, truth, kills, dirt (SHORT=1: a short form of each)
+prove: .venv/ready ## The long proofs: moments, truth, kills, mutations, dirt (SHORT=1: a short form of each)
 	@$(BIN)/python -m tests.proofs $(if $(SHORT),--short)
 
 check: .venv/ready ## Format, lint, import layers, types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/ty check
+
+contracts: .venv/ready ## Refuse a contract that changes or breaks without the version that says so
+	@$(BIN)/python -m coupon_pipeline contracts check
+
+quarantine: .venv/ready ## The rows that wait, and why (TABLE= RULE= WEEK= LIMIT=; REPLAY=1 lets in what passes by now)
+	@$(BIN)/python -m coupon_pipeline quarantine $(if $(TABLE),--table $(TABLE)) $(if $(RULE),--rule $(RULE)) \
+		$(if $(WEEK),--week $(WEEK)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(REPLAY),--replay)
+
+docs: .venv/ready ## Write docs/contracts: a page per contract
+	@$(BIN)/python -m coupon_pipeline docs
 
 format: .venv/ready ## Format and sort imports in place
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

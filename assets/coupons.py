@@ -33,7 +33,7 @@ def candidates(graph: Graph) -> dg.AssetsDefinition:
         key=graph.key("coupons", "candidates"),
         partitions_def=graph.weeks,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[graph.key("clean", name) for name in offers.READS if name in graph.tables],
+        deps=[graph.erasures, *(graph.judged(name) for name in offers.READS if name in graph.tables)],
         group_name="coupons",
         kinds={"ibis", "duckdb"},
         owners=OWNERS,

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import cached_property
 
 from assets.pipeline import Pipeline
 from models.dataset import inputs
 
 from coupon_pipeline.contracts import reader
+from coupon_pipeline.contracts.judging import published
 from coupon_pipeline.features.sets import REDEMPTION
 from coupon_pipeline.fingerprints import code_of, fingerprint
 
+JUDGES = (
+    "coupon_pipeline.contracts.judging",
+    "coupon_pipeline.contracts.mending.replays",
+    "coupon_pipeline.contracts.arrow",
+    "coupon_pipeline.contracts.lineage",
+)
+"""What decides over a row; the rest of the contracts' code only reads or shows."""
 FEATURE_TABLES = ("household", "coupon", "pair")
 DECISION_TABLES = ("coupon_assignments", "decision_contexts")
 
@@ -37,12 +46,27 @@ class Digests:
         return fingerprint(self.pipeline.source.fingerprint(table, week))
 
     def clean(self, table: str, week: str) -> str:
-        """What a validated week is made from: the landed one, the contract, and the keys it refers to."""
+        """What a validated week is made from: the landed one, what was let in again, and what it is held against.
+
+        Not from the contract: a published week stays as it was judged, and another contract judges the weeks to come.
+        """
         contract = reader.load(table)
-        referenced = sorted({target.split(".")[0] for target in contract.references.values()})
-        keys = [[name, self._up_to(name, week)] for name in referenced]
-        code = code_of("coupon_pipeline.contracts")
-        return fingerprint(self._input("raw", table, week), contract.digest, keys, code)
+        held_against = [[name, self._up_to(name, week)] for name in contract.others if name in self._tables]
+        replayed = self.found("replays", table, week)
+        return fingerprint(self._input("raw", table, week), replayed, held_against, code_of(*JUDGES))
+
+    def is_published(self, table: str, week: str) -> bool:
+        """Whether what is published of a week is what its delivery comes to."""
+        digest = self.clean(table, week)
+        return all(self.found(layer, table, week) == digest for layer in ("quarantine", "clean"))
+
+    def is_judged(self, table: str, week: str) -> bool:
+        """Whether a week has its verdict: it is published, or refused by today's contract where it is optional."""
+        contract = reader.load(table)
+        if self.is_published(table, week):
+            return True
+        refused = published.is_refused(self.pipeline.store, contract, week, self.clean(table, week))
+        return refused and not contract.mandatory
 
     def candidates(self, week: str) -> str:
         """What a cycle's candidates are made from."""
@@ -51,8 +75,9 @@ class Digests:
             "coupon_pipeline.decisions.arms",
         )
         given = self.pipeline.source.assignment
-        clean = [[table, self._up_to(table, week)] for table in inputs(self.pipeline.source.tables())]
-        return fingerprint(clean, None if given is None else asdict(given), code)
+        clean = [[table, self._up_to(table, week)] for table in inputs(self._tables)]
+        erased = self.pipeline.store.erased().tolist()
+        return fingerprint(clean, erased, None if given is None else asdict(given), code)
 
     def features(self, week: str) -> str:
         """What a cycle's features are made from."""
@@ -75,6 +100,17 @@ class Digests:
     def _input(self, layer: str, table: str, week: str) -> str | None:
         key = (layer, table, week)
         if key not in self._known:
-            make = {"raw": self.raw, "clean": self.clean}[layer]
-            self._known[key] = make(table, week) if self.planned else self.found(*key)
+            self._known[key] = self._made(*key) if self.planned else self.found(*key)
         return self._known[key]
+
+    def _made(self, layer: str, table: str, week: str) -> str | None:
+        if layer == "raw":
+            return self.raw(table, week)
+        digest = self.clean(table, week)
+        # What is blocked for good is missing, or is still what was published before.
+        blocked = self.found(layer, table, week) != digest and self.is_judged(table, week)
+        return self.found(layer, table, week) if blocked else digest
+
+    @cached_property
+    def _tables(self) -> tuple[str, ...]:
+        return self.pipeline.source.tables()

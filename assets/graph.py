@@ -14,10 +14,16 @@ from models.campaigns import CampaignError
 from models.redemption import TrainingError
 from models.registry import RegistryError
 
+from coupon_pipeline.contracts import reader
 from coupon_pipeline.contracts.contract import ContractError
 from coupon_pipeline.snapshot.bundle import BadBundleError
 from coupon_pipeline.sources.source import SourceError
-from coupon_pipeline.tables import MissingTableError, MissingWeekError, Store
+from coupon_pipeline.tables import (
+    ERASURES,
+    MissingTableError,
+    MissingWeekError,
+    Store,
+)
 from coupon_pipeline.weeks import UnknownWeekError
 
 Weekly = Mapping[str, pa.Table]
@@ -51,6 +57,18 @@ class Graph:
     def key(self, layer: str, table: str) -> dg.AssetKey:
         """The key of a table in a layer."""
         return dg.AssetKey([self.source, layer, table])
+
+    @property
+    def erasures(self) -> dg.AssetKey:
+        """The key of the erased households: nothing is computed from clean tables before they are removed."""
+        return self.key(*ERASURES)
+
+    def judged(self, table: str) -> dg.AssetKey:
+        """The key to wait for where a table is read: `clean`, without which nothing works where it is mandatory.
+
+        A blocked week of an optional table has no clean rows, and whoever waited for them would be skipped.
+        """
+        return self.key("clean" if reader.load(table).mandatory else "quarantine", table)
 
 
 def facts(store: Store, layer: str, table: str, week: str, rows: int) -> dict[str, Any]:

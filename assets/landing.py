@@ -1,4 +1,4 @@
-"""Landing: each week of each table as the source delivered it."""
+"""Landing: each week of each table as the source delivered it, without the households that are erased."""
 
 from typing import Final
 
@@ -10,6 +10,8 @@ from assets.graph import Graph, facts, plain_failures
 from assets.pipeline import Pipeline
 
 from coupon_pipeline.contracts import reader
+from coupon_pipeline.erasures.households import Erasures
+from coupon_pipeline.erasures.rule import Erased, Rule
 from coupon_pipeline.sources.source import SourceError
 
 TRIES: Final = 3
@@ -31,12 +33,22 @@ def landed(graph: Graph, table: str) -> dg.AssetsDefinition:
     )
     def land(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         with plain_failures():
+            erasures = Erasures.of(pipeline.store)
             for week in context.partition_keys:
-                rows, digest = read_settled(pipeline, table, week)
-                pipeline.store.write("raw", table, week, rows, digest)
-                context.add_asset_metadata(facts(pipeline.store, "raw", table, week, rows.num_rows), partition_key=week)
+                left = land_week(pipeline, table, week, erasures)
+                told = facts(pipeline.store, "raw", table, week, left.rows.num_rows) | {"erased_rows": left.count}
+                context.add_asset_metadata(told, partition_key=week)
 
     return land
+
+
+def land_week(pipeline: Pipeline, table: str, week: str, erasures: Erasures) -> Erased:
+    """Write a week as delivered, but without the households that are erased: an old delivery still has them."""
+    contract = reader.load(table)
+    rows, digest = read_settled(pipeline, table, week)
+    left = Rule.of(contract).erase(rows, erasures.households, erasures.rows(contract, week))
+    pipeline.store.write("raw", table, week, left.rows, digest)
+    return left
 
 
 def read_settled(pipeline: Pipeline, table: str, week: str) -> tuple[pa.Table, str]:

@@ -22,7 +22,7 @@ def training_rows(graph: Graph) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=graph.key("models", "training_rows"),
-        deps=[graph.key("clean", name) for name in inputs(graph.tables)],
+        deps=[graph.erasures, *(graph.judged(name) for name in inputs(graph.tables))],
         group_name="models",
         kinds={"ibis", "duckdb"},
         owners=OWNERS,

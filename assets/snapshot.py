@@ -16,6 +16,7 @@ from models.registry import Entry, Registry
 from coupon_pipeline.decisions.policy import OBJECTIVE, POLICY, decide, face_to_expect
 from coupon_pipeline.features.compute import Blocks, assemble
 from coupon_pipeline.features.sets import REDEMPTION
+from coupon_pipeline.snapshot import forgetting
 from coupon_pipeline.snapshot.content import BundleContent
 from coupon_pipeline.snapshot.trees import parse
 from coupon_pipeline.snapshot.write import write
@@ -54,6 +55,7 @@ def published(graph: Graph) -> dg.AssetsDefinition:
             for week in context.partition_keys:
                 blocks = Blocks(household[week], coupon[week], pair[week])
                 version = write(pipeline.settings.bundles, content_of(pipeline, week, blocks, candidates[week], model))
+                forgetting.forget(pipeline.settings.bundles, pipeline.store.erased())
                 rows = pa.table({"bundle_version": [version]})
                 digest = Digests(pipeline).snapshot(week, model.digest)
                 pipeline.store.write("serving", "snapshot", week, rows, digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ SMALL: Final[Mapping[str, int]] = {
 SMALL_WEEKS: Final = {"warmup_weeks": 8, "issue_weeks": 4}
 FEW, MANY, WEEKS = 10_000, 40_000, 4
 """Households of the two chains that growth is measured on, and weeks; the first week is not counted."""
+BUSY = 10
+"""How often a week of sales is repeated, under other baskets."""
 LARGE, LARGE_WEEKS, YEAR = 100_000, 4, 52
 SIMULATE = ("-m", "coupon_pipeline", "simulate")
 RUN = ("-m", "coupon_pipeline", "run")
@@ -35,6 +38,7 @@ def rows(short: bool) -> Iterator[Outcome]:
         yield from landing(Path(folder))
     yield from growing(short)
     yield from truth(short)
+    yield from validating(short)
     if not short:
         yield from running()
 
@@ -84,19 +88,54 @@ def truth(short: bool) -> Iterator[Outcome]:
     yield Outcome("twin worlds: CPU of a replicate", found["twins"], "s")
 
 
+def validating(short: bool) -> Iterator[Outcome]:
+    """Sales of Complete Journey under their contract: against SQL that applies the same rules, and in memory."""
+    times, weeks = (2, 6) if short else (BUSY, None)
+    with TemporaryDirectory(prefix="bench-") as folder:
+        settings = environment(Path(folder))
+        found = task("against_sql", settings, times=times, weeks=weeks).answer
+        task("written", settings, folder=folder, times=times)
+        grown = task("memory", settings, folder=folder).answer
+    for name, words, bar in (("week", "a busy week", 3.5), ("history", "the whole history", 2.0)):
+        checked, sql, rows = (found[f"{name}_{part}"] for part in ("check", "sql", "rows"))
+        yield Outcome(f"sales, {words}: rows", rows, "rows")
+        yield Outcome(f"sales, {words}: CPU", checked, "s", baseline=sql)
+        yield _barred(f"sales, {words}: CPU against SQL", checked / sql, "x", "<=", bar, not short)
+    rate = found["history_rows"] / found["history_check"]
+    yield _barred("sales, the whole history: rows per CPU s", rate, "rows/s", ">=", 800_000, not short)
+    yield _barred("sales, a busy week: growth of memory", grown["grown"] / grown["week"], "x", "<=", 8.0, not short)
+
+
+def judging(folder: Path, settings: Mapping[str, str]) -> Iterator[Outcome]:
+    """All tables of a chain whose history is landed and published, the last week alone and every week again."""
+    week = task("one_week", settings).answer
+    last = measured(_job(last_only=True), settings, folder).answer
+    every = measured(_job(last_only=False), settings, folder).answer
+    yield Outcome("validation of a week, all tables: CPU", week["cpu"], "s", op="<=", bar=6.0)
+    yield Outcome("validation of a week, with Dagster: CPU", last["cpu"], "s", op="<=", bar=12.0)
+    yield Outcome("validation of every week: rows", every["rows"], "rows")
+    yield Outcome("validation of every week, with Dagster: CPU", every["cpu"], "s", op="<=", bar=60.0)
+
+
+def _job(last_only: bool) -> tuple[str, ...]:
+    return ("-m", "benchmarks.tasks", "jobs", json.dumps({"last_only": last_only}))
+
+
 def running() -> Iterator[Outcome]:
-    """The whole pipeline from nothing, and again with nothing changed."""
+    """The whole pipeline from nothing, again with nothing changed, and what of it is validation."""
     with TemporaryDirectory(prefix="bench-") as name:
         # In a folder of its own, so that neither the history of runs nor out/ is that of the user.
         folder = Path(name)
         shutil.copy(ROOT / "dagster.yaml", folder)
         settings = environment(folder / "data", COUPON_SOURCE="simulated")
         first, again = (measured(RUN, settings, folder) for _ in range(2))
+        judged = list(judging(folder, settings))
     yield Outcome("run on nothing: CPU", first.cpu_seconds, "s", op="<=", bar=300.0)
     yield Outcome("run on nothing: wall clock", first.wall_seconds, "s")
     yield Outcome("run on nothing: peak memory", first.peak_gib, "GiB")
     yield Outcome("run again, nothing changed: CPU", again.cpu_seconds, "s")
     yield Outcome("run again, nothing changed: wall clock", again.wall_seconds, "s", op="<=", bar=20.0)
+    yield from judged
 
 
 def large() -> Iterator[Outcome]:

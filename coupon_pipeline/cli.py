@@ -15,6 +15,8 @@ from rich.console import Console
 from coupon_pipeline.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+contracts = typer.Typer(no_args_is_help=True, help="What differs between versions of contracts, and what may not.")
+app.add_typer(contracts, name="contracts")
 console = Console()
 PREFIXES = {"ChainSettings": "COUPON_CHAIN_"}
 """Class of settings -> what its variables begin with, where that is not COUPON_."""
@@ -24,11 +26,11 @@ PREFIXES = {"ChainSettings": "COUPON_CHAIN_"}
 def run(force: Annotated[bool, typer.Option(help="Redo what is fresh.")] = False) -> None:
     """Land, validate, train, decide and publish; only what is stale."""
     with plain_errors():
-        import dagster as dg
+        from assets import storage
 
         from coupon_pipeline.commands.run import run as run_pipeline
 
-        with dg.DagsterInstance.from_config(str(Path.cwd())) as instance:
+        with storage.instance(Path.cwd()) as instance:
             run_pipeline(Settings(), instance, console, force)
 
 
@@ -46,6 +48,17 @@ def evaluate(
 
         if not evaluate_campaign(Pipeline(Settings()), campaign, seeds, scores, console):
             raise typer.Exit(1)
+
+
+@app.command()
+def erase(household: Annotated[str, typer.Argument(help="The grocer's own id of a household.")]) -> None:
+    """Erase a household: no reader sees it from now on, and the next cycle removes it from every file."""
+    with plain_errors():
+        from assets.pipeline import Pipeline
+
+        from coupon_pipeline.commands.erase import erase as erase_household
+
+        erase_household(Pipeline(Settings()), household, console)
 
 
 @app.command()
@@ -93,6 +106,72 @@ def simulate(
                 command.simulate(console)
         except ChainError as error:
             stop(str(error))
+
+
+@app.command()
+def quarantine(
+    table: Annotated[str | None, typer.Option(help="Of this table alone.")] = None,
+    rule: Annotated[str | None, typer.Option(help="By this rule alone, such as household_id.exists_in.")] = None,
+    week: Annotated[str | None, typer.Option(help="Of this week alone, named by its Monday.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most lines of the table.")] = 20,
+    replay: Annotated[bool, typer.Option(help="Let in again what passes its contract by now.")] = False,
+) -> None:
+    """Show the rows that wait for a better delivery: how many, since when, why, and what to do."""
+    with plain_errors():
+        from assets import storage
+        from assets.pipeline import Pipeline
+
+        from coupon_pipeline.commands import quarantine as command
+
+        pipeline, wanted = Pipeline(Settings()), command.Wanted(table, rule, week)
+        if replay:
+            with storage.instance(Path.cwd()) as instance:
+                command.replay(pipeline, wanted, instance, console)
+        command.quarantine(pipeline, wanted, limit, console)
+
+
+@app.command()
+def docs() -> None:
+    """Write the page of every contract below docs/contracts."""
+    with plain_errors():
+        from coupon_pipeline.commands.docs import docs as write_pages
+
+        write_pages(console)
+
+
+@contracts.command("diff")
+def contracts_diff(
+    what: Annotated[list[str] | None, typer.Argument(help="Two files, or tables; unset: every table.")] = None,
+    against: Annotated[str, typer.Option(help="Commit that the working tree is compared with.")] = "HEAD",
+) -> None:
+    """Show breaking and other differences between two versions of contracts."""
+    with plain_errors():
+        from coupon_pipeline.commands import contracts as command
+
+        command.diff(what or (), against, console)
+
+
+@contracts.command("sql")
+def contracts_sql(table: Annotated[str, typer.Argument(help="Name of the table.")]) -> None:
+    """Print the statement that makes a table in DuckDB as its contract describes it."""
+    with plain_errors():
+        from coupon_pipeline.contracts import reader, sql
+
+        print(sql.ddl(reader.load(table)), end="")
+
+
+@contracts.command("check")
+def contracts_check() -> None:
+    """Refuse a change that breaks somebody without a higher major version, and any without a higher version."""
+    with plain_errors():
+        from coupon_pipeline.commands import contracts as command
+        from coupon_pipeline.contracts import reader
+
+        for name in reader.names():
+            reader.load(name)
+        kept = command.check(console)
+    if not kept:
+        raise typer.Exit(1)
 
 
 @contextmanager

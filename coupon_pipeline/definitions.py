@@ -6,7 +6,15 @@ import warnings
 
 import dagster as dg
 
-from assets import clean, coupons, features, landing, models, snapshot
+from assets import (
+    clean,
+    coupons,
+    erasures,
+    features,
+    landing,
+    models,
+    snapshot,
+)
 from assets.graph import Graph
 from assets.io import ParquetInputs
 from assets.pipeline import Pipeline
@@ -69,6 +77,7 @@ def _assets(graph: Graph) -> list[dg.AssetsDefinition]:
     return [
         *(landing.landed(graph, table) for table in graph.tables),
         *(clean.contracted(graph, table) for table in graph.tables),
+        erasures.erasures(graph),
         coupons.candidates(graph),
         features.cycle_features(graph),
         models.training_rows(graph),

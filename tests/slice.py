@@ -12,7 +12,8 @@ WEEKS = 40
 CAMPAIGNS = (27, 5, 8, 9, 10, 13, 14, 15)
 """The large ones up to the test campaign, and those that are live in the last week."""
 OTHER_HOUSEHOLDS = 150
-PROMOTED_PRODUCTS = 60
+PROMOTED_PRODUCTS = 400
+"""So many that their weeks vary as those of all do."""
 
 RUN = f"campaign_id in {CAMPAIGNS}"
 SLICES = {

@@ -221,8 +221,69 @@ def test_a_source_that_lacks_a_mandatory_table_is_told_to_deliver_it(tmp_path: P
         lacking.as_of(CALENDAR.opens_at(SECOND)).state("stores")
 
 
-def test_a_week_is_missed_of_an_optional_table_that_is_delivered(prices: Store) -> None:
+def test_a_week_of_an_optional_table_that_was_not_fit_is_a_gap_and_stops_nobody(prices: Store) -> None:
+    closes = CALENDAR.decision_time(FOURTH)
+    opens = CALENDAR.opens_at(SECOND)
+    prices.write("clean", "prices", SECOND, rows_of("prices", price(130, date(2024, 1, 8), opens)), "")
+    assert prices.gaps("prices", FOURTH) == ()
     prices.path("clean", "prices", FIRST).unlink()
-    for store in (prices, Store(prices.root, CALENDAR, delivered=("prices",))):
-        with pytest.raises(MissingWeekError, match=f"clean/prices has no week {FIRST}"):
-            store.as_of(CALENDAR.opens_at(SECOND)).table("prices")
+    prices.path("clean", "prices", THIRD).unlink()
+    assert prices.gaps("prices", SECOND) == (FIRST,)
+    assert prices.gaps("prices", FOURTH) == (FIRST, THIRD)
+    assert priced(prices, closes) == {1: 130}
+
+
+def test_an_optional_table_without_any_week_is_empty(prices: Store) -> None:
+    for week in CALENDAR.weeks:
+        prices.path("clean", "prices", week).unlink()
+    assert prices.gaps("prices", FOURTH) == CALENDAR.weeks
+    assert priced(prices, CALENDAR.decision_time(FOURTH)) == {}
+    assert Store(prices.root, CALENDAR, delivered=("stores",)).gaps("prices", FOURTH) == ()
+
+
+@pytest.fixture
+def households(tmp_path: Path) -> Store:
+    """Households 7 and 8 with a customer row, a campaign and a sale each; 7 is erased in the last week."""
+    made, opens = Store(tmp_path, CALENDAR), CALENDAR.opens_at(FIRST)
+    both = [{"household_id": household, "known_at": opens} for household in (7, 8)]
+    told = {"marketing_consent": True, "age_band": "35-44"}
+    tables = {
+        "customers": [*({**row, **told} for row in both), {**both[0], **told, "erased_at": opens}],
+        "campaign_targets": [{**row, "campaign_id": 1} for row in both],
+        "pos_transactions": [{**row, "basket_id": row["household_id"], "gross_cents": 100} for row in both],
+    }
+    for table, rows in tables.items():
+        schema = pa.schema([field.with_nullable(True) for field in arrow.schema(reader.load(table))])
+        full = [dict.fromkeys(schema.names) | row for row in rows]
+        for week in CALENDAR.weeks:
+            made.write("clean", table, week, pa.Table.from_pylist(full if week == FIRST else [], schema), "")
+    erased = pa.table({"household_id": pa.array([7], pa.int64()), "erased_at": [CALENDAR.opens_at(FOURTH)]})
+    made.write("erasures", "households", FOURTH, erased, "")
+    return made
+
+
+def test_an_erased_household_is_seen_by_no_reader_whatever_the_instant(households: Store) -> None:
+    assert households.erased().tolist() == [7]
+    for week in CALENDAR.weeks:
+        as_of = households.as_of(CALENDAR.decision_time(week))
+        assert as_of.table("campaign_targets").to_pyarrow()["household_id"].to_pylist() == [8]
+        for table in ("customers", "campaign_targets"):
+            assert as_of.state(table).to_pyarrow()["household_id"].to_pylist() == [8]
+
+
+def test_a_sale_stays_without_its_household(households: Store) -> None:
+    sales = households.as_of(CALENDAR.opens_at(SECOND)).table("pos_transactions").order_by("basket_id").to_pyarrow()
+    assert sales["household_id"].to_pylist() == [None, 8]
+    assert sales["gross_cents"].to_pylist() == [100, 100]
+
+
+def test_customers_keep_the_row_that_says_so(households: Store) -> None:
+    rows = households.as_of(CALENDAR.opens_at(SECOND)).table("customers").to_pyarrow().to_pylist()
+    assert [(row["household_id"], row["erased_at"] is not None, row["age_band"]) for row in rows] == [
+        (8, False, "35-44"),
+        (7, True, None),
+    ]
+
+
+def test_without_an_erasure_there_is_no_erased_household(store: Store) -> None:
+    assert store.erased().tolist() == []

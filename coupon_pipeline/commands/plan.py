@@ -38,9 +38,7 @@ def stale_tables(pipeline: Pipeline, weeks: Sequence[str], force: bool = False) 
 
 
 def _is_stale(digests: Digests, table: str, week: str) -> bool:
-    validated = digests.clean(table, week)
-    expected = {"raw": digests.raw(table, week), "clean": validated, "quarantine": validated}
-    return any(digests.found(layer, table, week) != digest for layer, digest in expected.items())
+    return digests.found("raw", table, week) != digests.raw(table, week) or not digests.is_judged(table, week)
 
 
 def model_is_stale(pipeline: Pipeline) -> bool:

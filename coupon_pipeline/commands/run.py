@@ -20,6 +20,7 @@ from coupon_pipeline.commands.summary import Usage, print_summary
 from coupon_pipeline.definitions import build
 from coupon_pipeline.files import check_writable, sweep
 from coupon_pipeline.settings import Settings
+from coupon_pipeline.tables import ERASURES
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -43,6 +44,7 @@ def run(settings: Settings, instance: dg.DagsterInstance, console: Console, forc
             for table in backfill.tables
             for layer in ("raw", "clean", "quarantine")
         ]
+        keys.append(dg.AssetKey([settings.source, *ERASURES]))
         tags = {RANGE_START: backfill.weeks[0], RANGE_END: backfill.weeks[-1]}
         console.print(f"[bold]backfill[/]  {len(backfill.tables)} tables, {backfill.weeks[0]} to {backfill.weeks[-1]}")
         jobs.execute("backfill", asset_selection=keys, tags=tags)

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from assets.digests import Digests
 from assets.pipeline import Pipeline
 from models import training
 from models.campaigns import named
 
 from coupon_pipeline.commands.outcome import Outcome, print_table, write_json
+from coupon_pipeline.contracts import reader
+from coupon_pipeline.contracts.judging import published
 
 METRICS = ("auc", "ap", "ndcg_at_16", "recall_at_16")
 
@@ -48,19 +51,40 @@ def print_summary(pipeline: Pipeline, week: str, usage: Usage, console: Console)
     print_table("This run", usage_rows(usage), console)
     for name, text in pipeline.source.assumptions.items():
         console.print(f"[bold]{name}[/]: {text}", highlight=False)
+    for name, count in kept_verdicts(pipeline).items():
+        console.print(
+            f"[yellow]{name}[/]: {count} weeks stay as an earlier contract judged them; FORCE=1 judges them again, "
+            "make quarantine REPLAY=1 lets in what is good by now"
+        )
     path = write_json("run", figures)
     console.print(f"\nData in {pipeline.store.root}, models in {pipeline.settings.data / 'mlflow'}, figures in {path}")
     console.print("Next: [bold]make serve[/] answers over HTTP, [bold]make dev[/] opens Dagster and MLflow")
 
 
 def table_rows(pipeline: Pipeline) -> list[Outcome]:
-    """Rows landed, clean and quarantined per table, over all weeks."""
+    """Rows landed, clean and quarantined per table, over all weeks; how many weeks were refused, where any was."""
+    weeks, store, digests = pipeline.source.calendar.weeks, pipeline.store, Digests(pipeline)
+    rows = []
+    for table in pipeline.source.tables():
+        gaps = store.gaps(table, weeks[-1])
+        for layer in ("raw", "clean", "quarantine"):
+            there = [week for week in weeks if layer != "clean" or week not in gaps]
+            rows.append(Outcome(f"{layer}/{table}", sum(store.row_count(layer, table, week) for week in there), "rows"))
+        blocked = sum(not digests.is_published(table, week) for week in weeks)
+        if blocked:
+            rows.append(Outcome(f"blocked/{table}", blocked, "weeks"))
+    return rows
+
+
+def kept_verdicts(pipeline: Pipeline) -> dict[str, int]:
+    """Per table the published weeks that another contract than today's has judged, where there are any."""
     weeks, store = pipeline.source.calendar.weeks, pipeline.store
-    return [
-        Outcome(f"{layer}/{table}", sum(store.row_count(layer, table, week) for week in weeks), "rows")
-        for table in pipeline.source.tables()
-        for layer in ("raw", "clean", "quarantine")
-    ]
+    found = {}
+    for table in pipeline.source.tables():
+        digest = reader.load(table).digest.encode()
+        judged = [store.metadata("clean", table, week).get(published.JUDGED_BY, digest) for week in weeks]
+        found[table] = sum(one != digest for one in judged)
+    return {table: count for table, count in found.items() if count}
 
 
 def model_rows(pipeline: Pipeline) -> list[Outcome]:
@@ -110,11 +134,13 @@ def usage_rows(usage: Usage) -> list[Outcome]:
 
 def _tables(pipeline: Pipeline, rows: list[Outcome]) -> Table:
     table = Table("table", title="Rows", title_justify="left", box=None, padding=(0, 2))
-    for name in ("landed", "clean", "quarantined"):
-        table.add_column(name, justify="right")
     counts = {row.name: row.value for row in rows}
+    blocked = any(name.startswith("blocked/") for name in counts)
+    for name in ("landed", "clean", "quarantined", *(["weeks blocked"] if blocked else [])):
+        table.add_column(name, justify="right")
     for name in pipeline.source.tables():
-        table.add_row(name, *(f"{counts[f'{layer}/{name}']:,}" for layer in ("raw", "clean", "quarantine")))
+        cells = [f"{counts[f'{layer}/{name}']:,}" for layer in ("raw", "clean", "quarantine")]
+        table.add_row(name, *cells, *([f"[red]{counts[f'blocked/{name}']}[/]"] if f"blocked/{name}" in counts else []))
     return table
 
 

@@ -19,12 +19,12 @@ TYPES = {
 
 
 def schema(contract: Contract) -> pa.Schema:
-    """The schema of clean rows: required columns are not nullable, fields carry description and classification."""
+    """The schema of clean rows: required columns are not nullable, fields carry meaning, unit and classification."""
     return pa.schema([_field(column) for column in contract.columns], metadata={"contract": contract.label})
 
 
 def _field(column: Column) -> pa.Field:
-    metadata = {"description": column.description}
+    metadata = {"description": column.description, "unit": column.unit}
     if column.classification:
         metadata["classification"] = column.classification
     return pa.field(column.name, TYPES[column.physical_type], nullable=not column.required, metadata=metadata)

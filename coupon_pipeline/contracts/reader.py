@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import yaml
 from jsonschema import Draft201909Validator
 from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
 
-from coupon_pipeline.contracts.compiler import compile_contract
+from coupon_pipeline.contracts.compiling.compiler import compile_contract
 from coupon_pipeline.contracts.contract import Contract, ContractError
+from coupon_pipeline.documents import Located, parse, place, problem_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "data_contracts"
 SUFFIX = ".odcs.yaml"
@@ -38,39 +37,49 @@ def load(name: str) -> Contract:
 
 
 def read(path: Path) -> Contract:
-    """The contract in a file; raises ContractError naming the file and what it cannot hold."""
+    """The contract in a file; raises ContractError naming the file, the line and what cannot be held."""
     content = path.read_bytes()
-    try:
-        document = yaml.load(content, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        raise ContractError(f"{path.name} is not YAML: {error}") from error
-    problem = best_match(_validator().iter_errors(document))
-    if problem is not None:
-        raise ContractError(f"{path.name}, at {_where(document, problem.absolute_path)}: {problem.message}")
-    contract = compile_contract(document, path.name, hashlib.sha256(content).hexdigest())
+    contract = compile_contract(document(path), hashlib.sha256(content).hexdigest())
+    _check_references(contract, path.name)
     if path.name != f"{contract.name}{SUFFIX}":
         raise ContractError(f"{path.name} describes the table {contract.name!r}: name it {contract.name}{SUFFIX}")
     return contract
 
 
-def _where(document: Any, path: Iterable[str | int]) -> str:
-    """The path to a part of a document, with names in place of positions where there are any."""
-    parts = []
-    for step in path:
-        document = document[step]
-        parts.append(str(document.get("name", step) if isinstance(document, dict) else step))
-    return ".".join(parts) or "the top"
+def _check_references(contract: Contract, file: str) -> None:
+    """Refuse a rule that is held against a table or column that no contract has."""
+    for rule in contract.rules:
+        if rule.reference is None:
+            continue
+        table, column = rule.reference.split(".")
+        known = [one.name for one in contract.columns] if table == contract.name else _columns(table)
+        if column not in known:
+            given = f"one of the columns {', '.join(known)}" if known else f"a column of {', '.join(names())}"
+            raise ContractError(
+                f"{file}:{rule.line}: rule {rule.id} refers to {rule.reference}, which is not there: {given}"
+            )
 
 
-class _UniqueKeyLoader(yaml.CSafeLoader):
-    """Refuses a key that is given twice, of which YAML would silently keep the last."""
+@cache
+def _columns(table: str) -> tuple[str, ...]:
+    """The columns that a table's contract names; none where there is no such contract."""
+    if table not in names():
+        return ()
+    found = parse((FOLDER / f"{table}{SUFFIX}").read_bytes(), table)
+    return tuple(column["name"] for column in found["schema"][0]["properties"])
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value]
-        repeated = sorted({key for key in keys if keys.count(key) > 1})
-        if repeated:
-            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(repeated)} given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+
+def document(path: Path) -> Located:
+    """The document in a file, valid against the official schema; raises ContractError naming file and line."""
+    try:
+        found = parse(path.read_bytes(), path.name)
+    except yaml.YAMLError as error:
+        raise ContractError(problem_of(error, path.name)) from error
+    problem = best_match(_validator().iter_errors(found))
+    if problem is not None:
+        at, where = place(found, problem.absolute_path)
+        raise ContractError(f"{at or path.name}, at {where}: {problem.message}")
+    return found
 
 
 @cache

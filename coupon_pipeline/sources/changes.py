@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from coupon_pipeline.contracts.contract import KNOWN_AT
+from coupon_pipeline.contracts.lineage import Lineage
 from coupon_pipeline.sources.source import SourceError
 from coupon_pipeline.sources.values import to_text
 
@@ -35,10 +36,19 @@ def changed(newest: pa.Table, before: pa.Table | None, key: Sequence[str], ended
         for row in rows
     ]
     gone = [rows[-1] for identity, rows in then.items() if identity not in now]
-    found = newest.take(np.sort(np.array(kept, np.int64)))
+    found = _picked(newest, kept)
     if not gone or IS_DELETED not in content:
         return found
-    return _together(found, _ended(before.take(np.sort(np.array(gone, np.int64))), ended_at))
+    return _together(found, _ended(_picked(before, gone), ended_at))
+
+
+def _picked(rows: pa.Table, places: Sequence[int]) -> pa.Table:
+    """Some rows, in their order, and where they came from."""
+    keep = np.zeros(rows.num_rows, bool)
+    keep[np.array(places, np.int64)] = True
+    found = rows.take(np.flatnonzero(keep))
+    lineage = Lineage.of(rows)
+    return lineage.kept(keep).attached(found) if lineage.runs else found
 
 
 def _ended(rows: pa.Table, ended_at: datetime | None) -> pa.Table:
@@ -63,7 +73,9 @@ def _together(first: pa.Table, second: pa.Table) -> pa.Table:
         elif above.type != below.type:
             above, below = to_text(above), to_text(below)
         columns[name] = pa.chunked_array([*above.chunks, *below.chunks])
-    return pa.table(columns).combine_chunks()
+    whole = pa.table(columns).combine_chunks()
+    lineage = Lineage.of(second).after(Lineage.of(first))
+    return lineage.attached(whole) if lineage.rows == whole.num_rows else whole
 
 
 def _cells(rows: pa.Table, columns: Sequence[str]) -> list[tuple[str | None, ...]]:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from coupon_pipeline.contracts import reader
+from coupon_pipeline.contracts.lineage import Lineage
 from coupon_pipeline.files import sha256_of
 from coupon_pipeline.fingerprints import code_of, fingerprint
 from coupon_pipeline.sources.changes import changed
@@ -107,8 +108,10 @@ class Connected:
             self.state.write(table, window.week, cells)
         earlier = self.state.latest_before(table, window.week)
         before = None if earlier is None else self.state.read(table, earlier, spec.wanted)
-        newest = stamped(cells, window.last_instant)
-        return self._difference(table, newest, None if before is None else stamped(before, window.opens_at))
+        newest = stamped(cells, window.last_instant, self._dump(table, window.week, cells))
+        if earlier is None or before is None:
+            return self._difference(table, newest, None)
+        return self._difference(table, newest, stamped(before, window.opens_at, self._dump(table, earlier, before)))
 
     def _difference(self, table: str, newest: Rows, before: Rows | None) -> pa.Table:
         earlier = None if before is None else self._mapped(table, before)
@@ -117,7 +120,18 @@ class Connected:
 
     def _mapped(self, table: str, rows: Rows) -> pa.Table:
         local = ZoneInfo(self.config.calendar.timezone)
-        return mapped(rows, reader.load(table), self.config.tables[table], local, self.identifiers)
+        found = mapped(rows, reader.load(table), self.config.tables[table], local, self.identifiers)
+        return (rows.lineage if rows.lineage.runs or rows.lineage.empty else self._origin(table, found)).attached(found)
+
+    def _origin(self, table: str, rows: pa.Table, when: str = "") -> Lineage:
+        """Where rows come from that no file has: the system, and what it is asked for."""
+        spec = self.config.tables[table]
+        asked = spec.table or spec.endpoint or (f"query of {table}" if spec.query else table)
+        return Lineage.whole(f"{spec.system}: {asked}{when}", rows.num_rows)
+
+    def _dump(self, table: str, week: str, rows: pa.Table) -> Lineage:
+        """Where rows come from that arrived without a date; what the system told then is nowhere but in the state."""
+        return self._origin(table, rows, f", as of {week}")
 
     def _in_order(self, table: str, rows: Rows) -> Rows:
         """Rows of databases and APIs by instant, `order_by` and key; files have an order of their own."""
@@ -152,4 +166,4 @@ class Connected:
 
 
 def _referenced(table: str) -> set[str]:
-    return {target.split(".")[0] for target in reader.load(table).references.values()} - {table}
+    return set(reader.load(table).others)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from coupon_pipeline.contracts.lineage import Lineage
 from coupon_pipeline.sources.delivered import TableConfig
 from coupon_pipeline.sources.formats import read_file
 from coupon_pipeline.sources.listing import Listing
@@ -73,21 +74,27 @@ class Files:
         found = self._read(table, window, dict.fromkeys(self._matching(table), window.days[-1]))
         if table.known_at.column is None:
             return found
-        return Rows(found.cells, found.cells[table.known_at.column]).known_in(window, table.known_at.time)
+        known_at = found.cells[table.known_at.column]
+        return Rows(found.cells, known_at, found.lineage).known_in(window, table.known_at.time)
 
     def _read(self, table: TableConfig, window: Window, files: Mapping[str, date]) -> Rows:
         parts = [self._file(table, path) for path in sorted(files)]
         if not parts:
             return no_rows(table, window)
-        instants = [stamped(part, window.end_of(files[path])) for path, part in zip(sorted(files), parts, strict=True)]
+        instants = [
+            stamped(cells, window.end_of(files[path])) for path, (cells, _) in zip(sorted(files), parts, strict=True)
+        ]
         known_at = pa.chunked_array([chunk for rows in instants for chunk in rows.known_at.chunks])
-        return Rows(pa.concat_tables(parts).combine_chunks(), known_at)
+        empty = tuple(path for path, (cells, _) in zip(sorted(files), parts, strict=True) if not cells.num_rows)
+        lineage = Lineage(tuple(run for _, origin in parts for run in origin.runs), empty)
+        return Rows(pa.concat_tables([cells for cells, _ in parts]).combine_chunks(), known_at, lineage)
 
-    def _file(self, table: TableConfig, path: str) -> pa.Table:
+    def _file(self, table: TableConfig, path: str) -> tuple[pa.Table, Lineage]:
         try:
-            return read_file(self.root / path, table)
+            cells, numbers = read_file(self.root / path, table)
         except SourceError as error:
             raise SourceError(f"{path}: {error}") from error
+        return cells, Lineage.numbered(path, numbers)
 
     def _matching(self, table: TableConfig) -> Sequence[str]:
         return [path for path in self.listing.files() if table.pattern.fullmatch(path)]

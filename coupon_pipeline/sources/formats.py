@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
@@ -18,12 +20,18 @@ GZIP = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
 
 
-def read_file(path: Path, table: TableConfig) -> pa.Table:
-    """The wanted columns of a file as text; raises SourceError saying what is wrong with it."""
+def read_file(path: Path, table: TableConfig) -> tuple[pa.Table, np.ndarray]:
+    """The wanted columns of a file as text; raises SourceError saying what is wrong with it.
+
+    With each row the number of its record, int64: the line in JSON lines, the place behind the header in CSV.
+    """
     content = _text(path, table)
     if table.last_line == "ended" and content and not content.endswith((b"\n", b"\r")):
         raise SourceError("the last line has no end, so the file is cut short (if it never has: last_line: open)")
-    return _csv(content, table) if table.format == "csv" else _json_lines(content, table)
+    if table.format == "jsonl":
+        return _json_lines(content, table)
+    rows = _csv(content, table)
+    return rows, np.arange(1, rows.num_rows + 1)
 
 
 def _text(path: Path, table: TableConfig) -> bytes:
@@ -51,6 +59,9 @@ def _text(path: Path, table: TableConfig) -> bytes:
 def _csv(content: bytes, table: TableConfig) -> pa.Table:
     found = next(csv.reader([content.partition(b"\n")[0].decode().rstrip("\r")], delimiter=table.delimiter), [])
     missing = [name for name in table.wanted if name not in found and name not in table.optional]
+    if missing and not set(found) & set(table.wanted):
+        # What stands there instead may be somebody's data.
+        raise SourceError(f"the first line is no header: expected columns such as {', '.join(missing)}")
     if missing:
         raise SourceError(f"the column {', '.join(missing)} is missing: found {', '.join(found)}")
     repeated = sorted({name for name in table.wanted if found.count(name) > 1})
@@ -72,11 +83,14 @@ def _csv(content: bytes, table: TableConfig) -> pa.Table:
             ),
         )
     except pa.ArrowInvalid as error:
-        raise SourceError(f"the file is not CSV with {len(found)} columns: {error}") from error
+        # Behind the count of columns Arrow quotes the line, which no log may show.
+        counted = re.search(r"Row #\d+: Expected \d+ columns, got \d+", str(error))
+        cause = counted.group() if counted else "it cannot be parsed"
+        raise SourceError(f"the file is not CSV with {len(found)} columns: {cause}") from None
 
 
-def _json_lines(content: bytes, table: TableConfig) -> pa.Table:
-    records = []
+def _json_lines(content: bytes, table: TableConfig) -> tuple[pa.Table, np.ndarray]:
+    records, numbers = [], []
     for number, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():
             continue
@@ -87,4 +101,5 @@ def _json_lines(content: bytes, table: TableConfig) -> pa.Table:
         if not isinstance(record, dict):
             raise SourceError(f"line {number} is not a JSON object")
         records.append(record)
-    return from_records(records, table)
+        numbers.append(number)
+    return from_records(records, table), np.array(numbers, np.int64)

@@ -1,7 +1,11 @@
-"""Numbers for text ids: the same text has the same number in all tables and weeks, for ever."""
+"""Numbers for text ids: the same text has the same number in all tables and weeks, for ever.
+
+Of a text that is erased a digest stays: who brings the text again gets the same number, and nobody can read it here.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -15,6 +19,8 @@ from coupon_pipeline.sources.source import SourceError
 PATIENCE_SECONDS = 60.0
 """How long to wait for another process that is adding numbers."""
 TOGETHER = 500
+ERASED = "erased:"
+"""Before the digest that stands for an erased text."""
 
 
 class Identifiers:
@@ -45,6 +51,30 @@ class Identifiers:
                 found.update(database.execute(f'select id, text from "{entity}" where id in ({marks})', part))
         return [found.get(number) for number in wanted]
 
+    def found(self, entity: str, texts: Iterable[str | None]) -> list[int | None]:
+        """The number of each text; None for one that was never seen."""
+        wanted = list(texts)
+        if not self.path.exists():
+            return [None] * len(wanted)
+        with self._open(entity) as database:
+            known = _numbers(database, entity, sorted({text for text in wanted if text is not None}))
+        return [None if text is None else known.get(text) for text in wanted]
+
+    def erase(self, entity: str, numbers: Iterable[int]) -> None:
+        """Put digests in the place of the texts that these numbers stand for, so that the file shows them no more."""
+        if not self.path.exists():
+            return
+        with self._open(entity) as database:
+            database.execute("pragma secure_delete = on")
+            database.execute("begin immediate")
+            for part in _parts(sorted(set(numbers))):
+                marks = ", ".join("?" * len(part))
+                rows = database.execute(f'select id, text from "{entity}" where id in ({marks})', part).fetchall()
+                plain = [(erased(text), number) for number, text in rows if not text.startswith(ERASED)]
+                database.executemany(f'update "{entity}" set text = ? where id = ?', plain)
+            database.execute("commit")
+        self._known.pop(entity, None)
+
     def _added(self, entity: str, texts: Sequence[str]) -> dict[str, int]:
         with self._open(entity) as database:
             # Nobody else adds between looking and adding, so that no number is left out.
@@ -72,7 +102,19 @@ class Identifiers:
             ) from error
 
 
+def erased(text: str) -> str:
+    """What stands for a text once it is erased."""
+    return ERASED + hashlib.sha256(text.encode()).hexdigest()
+
+
 def _numbers(database: sqlite3.Connection, entity: str, texts: Sequence[str]) -> dict[str, int]:
+    found = _written(database, entity, texts)
+    digests = {erased(text): text for text in texts if text not in found}
+    known = _written(database, entity, list(digests))
+    return found | {digests[digest]: number for digest, number in known.items()}
+
+
+def _written(database: sqlite3.Connection, entity: str, texts: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for part in _parts(texts):
         marks = ", ".join("?" * len(part))

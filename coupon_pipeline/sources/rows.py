@@ -9,8 +9,10 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 
+from coupon_pipeline.contracts.lineage import Lineage
 from coupon_pipeline.sources.delivered import TableConfig
 from coupon_pipeline.sources.source import SourceError
 from coupon_pipeline.sources.values import as_text, to_utc
@@ -19,6 +21,7 @@ from coupon_pipeline.weeks import Calendar
 INSTANT = timedelta(microseconds=1)
 INSTANTS = "@known_at"
 """A name that no column of a system has."""
+NO_LINEAGE = Lineage()
 NO_CELL = object()
 """Where a JSON object lacks a field: null is a value."""
 
@@ -55,13 +58,17 @@ class Window:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a table in the system's columns; `known_at` has one value per row, as text or instants."""
+    """Rows of a table in the system's columns; `known_at` has one value per row, as text or instants.
+
+    `lineage` says from which files they came; it is empty where the system has none.
+    """
 
     cells: pa.Table
     known_at: pa.ChunkedArray
+    lineage: Lineage = NO_LINEAGE
 
     def in_order(self, by: Sequence[str]) -> Rows:
-        """The same rows by instant, then by columns: one order, whatever order the system gave them in."""
+        """The same rows by instant, then by columns: one order, whatever order a system without files gave them in."""
         rows = self.cells.append_column(INSTANTS, self.known_at)
         sortable = [name for name in (INSTANTS, *by) if not pa.types.is_null(rows[name].type)]
         if not sortable or rows.num_rows == 0:
@@ -73,8 +80,9 @@ class Rows:
         """The rows whose instant lies in a week; one that cannot be read does, for the contract to find."""
         local = ZoneInfo(window.calendar.timezone) if time == "local" else None
         inside = {instant: _lies_in(window, instant, local) for instant in set(self.known_at.to_pylist())}
-        kept = pa.array([inside[instant] for instant in self.known_at.to_pylist()], pa.bool_())
-        return Rows(self.cells.filter(kept), self.known_at.filter(kept))
+        kept = np.array([inside[instant] for instant in self.known_at.to_pylist()], bool)
+        lineage = self.lineage.kept(kept) if self.lineage.rows else self.lineage
+        return Rows(self.cells.filter(pa.array(kept)), self.known_at.filter(pa.array(kept)), lineage)
 
 
 class Connector(Protocol):
@@ -100,9 +108,10 @@ class Connector(Protocol):
         ...
 
 
-def stamped(cells: pa.Table, instant: datetime) -> Rows:
+def stamped(cells: pa.Table, instant: datetime, lineage: Lineage = NO_LINEAGE) -> Rows:
     """Rows that were all known at one instant."""
-    return Rows(cells, pa.chunked_array([pa.repeat(pa.scalar(instant, pa.timestamp("us")), cells.num_rows)]))
+    known_at = pa.chunked_array([pa.repeat(pa.scalar(instant, pa.timestamp("us")), cells.num_rows)])
+    return Rows(cells, known_at, lineage)
 
 
 def no_rows(table: TableConfig, window: Window) -> Rows:

@@ -72,7 +72,7 @@ class Source(Protocol):
         ...
 
     def read(self, table: str, week: str) -> pa.Table:
-        """The rows of a table that became known in a week, as delivered; raises SourceError."""
+        """The rows of a table that became known in a week, as delivered, with their lineage; raises SourceError."""
         ...
 
     def fingerprint(self, table: str, week: str) -> str:

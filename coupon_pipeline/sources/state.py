@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,6 +42,18 @@ class State:
     def has_later(self, table: str, week: str) -> bool:
         """Whether something arrived after a week."""
         return any(found > week for found in self._weeks(table))
+
+    def erase(self, table: str, left: Callable[[pa.Table], pa.Table]) -> None:
+        """Keep of every week of a table only what `left` leaves of it; one that it leaves whole stays untouched."""
+        for week in self._weeks(table):
+            rows = read_parquet(self._path(table, week))
+            kept = left(rows)
+            if not kept.equals(rows):
+                self.write(table, week, kept)
+
+    def files(self) -> list[Path]:
+        """All files, in order."""
+        return sorted(self.root.glob("*/week=*/part.parquet"))
 
     def _weeks(self, table: str) -> list[str]:
         return [path.parent.name.removeprefix("week=") for path in (self.root / table).glob("week=*/part.parquet")]

@@ -13,6 +13,7 @@ import pytest
 from assets.pipeline import Pipeline
 
 from coupon_pipeline.commands.run import RANGE_END, RANGE_START, failure_of
+from coupon_pipeline.contracts.showing.pages import page_path
 from coupon_pipeline.definitions import build
 from coupon_pipeline.fingerprints import fingerprint
 from coupon_pipeline.settings import Settings
@@ -120,10 +121,19 @@ def test_a_week_with_too_many_bad_rows_is_blocked_and_the_others_are_published(s
 
 def test_a_later_bad_delivery_leaves_the_published_week_untouched(shop: Shop) -> None:
     shop.backfill()
-    before = shop.bytes_of("clean", BAD)
+    before = [shop.bytes_of(layer, BAD) for layer in ("clean", "quarantine")]
     shop.source.nameless.add(BAD)
-    assert not shop.backfill(BAD, BAD).success
-    assert shop.bytes_of("clean", BAD) == before
+    result = shop.backfill(BAD, BAD)
+    assert not result.success
+    assert [shop.bytes_of(layer, BAD) for layer in ("clean", "quarantine")] == before
+    assert "Blocked" in page_path(shop.pipeline.store.root, "stores", BAD).read_text(encoding="utf-8")
+
+
+def test_a_blocked_week_of_a_mandatory_table_says_why_in_one_line(shop: Shop) -> None:
+    shop.source.nameless.update((BAD, LAST))
+    said = failure_of(shop.backfill())
+    assert said.startswith(f"contract_stores failed: stores:2.0.0, week {BAD}: 1 of 2 rows (50.0%) are bad")
+    assert said.endswith(f"ask stores-owner@example.com (and 1 more weeks, to {LAST})")
 
 
 def test_a_blocked_week_heals_alone(shop: Shop) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from coupon_pipeline.contracts import reader
-from coupon_pipeline.contracts.check import BATCH_ROWS, check_weeks
 from coupon_pipeline.contracts.contract import Contract
-from coupon_pipeline.contracts.references import Reference
-from coupon_pipeline.contracts.verdict import Verdict
+from coupon_pipeline.contracts.judging.check import BATCH_ROWS, check_weeks
+from coupon_pipeline.contracts.judging.references import Reference
+from coupon_pipeline.contracts.judging.surroundings import Surroundings
+from coupon_pipeline.contracts.judging.verdict import Verdict
 from coupon_pipeline.weeks import Calendar
 
 CALENDAR = Calendar(date(2025, 3, 3), date(2025, 3, 24), "UTC")
@@ -85,11 +88,22 @@ def as_delivery(rows: Sequence[Mapping[str, str | None]], columns: Sequence[str]
     return pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in columns})
 
 
-def check(contract: Contract | str, *tables: pa.Table, batch_rows: int = BATCH_ROWS) -> list[Verdict]:
+def beside(**changes: Any) -> Surroundings:
+    """Surroundings without history, in which keys 1, 2 and 9 of every other table are known; some parts replaced."""
+    usual = Surroundings(
+        CALENDAR.opens_at, CALENDAR.decision_time, REFERENCES, absent=frozenset({"pos_transactions", "coupon_issues"})
+    )
+    return replace(usual, **changes)
+
+
+def check(
+    contract: Contract | str,
+    *tables: pa.Table,
+    batch_rows: int = BATCH_ROWS,
+    surroundings: Surroundings | None = None,
+) -> list[Verdict]:
     """Verdicts on tables delivered in the first weeks of the calendar."""
     contract = reader.load(contract) if isinstance(contract, str) else contract
     delivered = dict(zip(WEEKS, tables, strict=False))
     read = delivered.__getitem__
-    return list(
-        check_weeks(contract, list(delivered), read, REFERENCES, CALENDAR.opens_at, CALENDAR.decision_time, batch_rows)
-    )
+    return list(check_weeks(contract, list(delivered), read, surroundings or beside(), batch_rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -149,14 +150,77 @@ def test_an_unknown_table_is_refused_with_the_known_ones() -> None:
         ("role: owner", "role: steward", "role owner"),
         ("primaryKeyPosition: 2", "primaryKeyPosition: 3", "primaryKeyPosition"),
         ("    properties:", "    relationships: []\n    properties:", "relationships"),
-        ("version: 1.0.0", "version: 1.0.0\nversion: 2.0.0", "version given twice"),
+        ("version: 2.0.0", "version: 1.0.0\nversion: 2.0.0", "version given twice"),
         ("pos_transactions.sold_at", "bills.sold_at", "freshness.*bills.sold_at"),
+        ("property: unit", "property: units", "basket_id.*units.*unit"),
+        ("freshness, value: 3", "freshness, value: three", "freshness.*three.*a number above 0"),
+        ("freshness, value: 3", "freshness, value: -3", "a number above 0"),
+        ("to: stores.store_id", "to: shops.store_id", r"store_id\.exists_in refers to shops.store_id"),
+        ("to: stores.store_id", "to: stores.shop_id", r"refers to stores.shop_id.*the columns store_id"),
+        ("{minimum: 1}", "{minimum: 9, maximum: 1}", "line has bounds that nothing meets: from 9 to 1"),
+        ("weights: [1, -1, -1, -1]", "weights: [1, -1, -1, x]", "coupon_within_value has weights"),
+        ("min_ratio: 0.6", "min_ratio: low", "min_ratio 'low': give a number from 0"),
+        ("min_ratio: 0.6", "min_ratio: 60", "bounds that nothing meets: from 60"),
+        ("kwargs: {max_empty: 0}", "kwargs: {max_empty: -1}", "max_empty -1: give a whole number from 0"),
+        ("kwargs: {max_empty: 0}", "kwargs:", "files_have_rows must give kwargs max_empty"),
+        ("{property: unit, value: identifier}", "{property: unit, value: ''}", "basket_id has no unit"),
+        ("property: action, value: warn", "property: action, value: quarantine", "coupon_within_value.*action warn"),
+        ("property: action, value: block", "property: action, value: warn", "volume.*action block"),
     ],
 )
 def test_what_has_no_meaning_is_refused_by_name(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(ContractError, match=message) as refused:
         reader.read(edited(tmp_path, "pos_transactions", old, new))
-    assert "pos_transactions.odcs.yaml" in str(refused.value)
+    assert re.search(r"pos_transactions\.odcs\.yaml:\d+|line \d+", str(refused.value))
+
+
+def test_a_key_given_twice_is_named_with_its_own_line(tmp_path: Path) -> None:
+    path = edited(tmp_path, "stores", "status: active", "status: active\nname: Shops")
+    line = path.read_text(encoding="utf-8").splitlines().index("name: Shops") + 1
+    with pytest.raises(ContractError, match=rf"^stores\.odcs\.yaml:{line} is not YAML.*name given twice$"):
+        reader.read(path)
+
+
+def test_a_mistake_is_named_with_its_line(tmp_path: Path) -> None:
+    path = edited(tmp_path, "stores", "required: true", "requred: true")
+    line = next(n for n, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if "store_id" in text)
+    with pytest.raises(ContractError, match=rf"^stores\.odcs\.yaml:{line}, at schema\.stores\.properties\.store_id: "):
+        reader.read(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("pattern: '^(?:Under", "pattern: '^(Under", r"age_band\.pattern captures a group: write \(\?:"),
+        ("pattern: '^(?:Under", "pattern: '^(?:Under(", r"age_band\.pattern is no regular expression"),
+        ("value: [pattern]", "value: [range]", "warnOnly.*age_band|age_band.*warnOnly"),
+    ],
+)
+def test_a_pattern_and_what_only_warns_are_checked(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        reader.read(edited(tmp_path, "customers", old, new))
+
+
+def test_a_column_with_rules_says_why_they_matter(tmp_path: Path) -> None:
+    text = (reader.FOLDER / "stores.odcs.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "stores.odcs.yaml"
+    path.write_text(re.sub(r"\n *- property: businessImpact\n *value: .*", "", text, count=1), encoding="utf-8")
+    with pytest.raises(ContractError, match=r"store_id has rules and no businessImpact"):
+        reader.read(path)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_rule_says_what_must_hold_why_and_what_follows(table: str) -> None:
+    contract = reader.load(table)
+    for rule in contract.rules:
+        assert rule.reason
+        assert rule.impact
+        assert rule.action in ({"quarantine", "warn"} if rule.scope == "row" else {"block", "warn"})
+        assert (rule.severity == "warning") == (rule.action == "warn")
+    for column in contract.columns:
+        assert column.unit
+        assert column.examples, column.name
+    assert {promise.property for promise in contract.promises} >= {"frequency", "retention"}
 
 
 def test_a_file_is_named_after_its_table(tmp_path: Path) -> None:
@@ -165,9 +229,9 @@ def test_a_file_is_named_after_its_table(tmp_path: Path) -> None:
 
 
 def test_the_digest_follows_the_bytes_of_the_file(tmp_path: Path) -> None:
-    changed = reader.read(edited(tmp_path, "stores", "version: 1.0.0", "version: 1.0.1"))
+    changed = reader.read(edited(tmp_path, "stores", "version: 2.0.0", "version: 2.0.1"))
     assert changed.digest != reader.load("stores").digest
-    assert changed.label == "stores:1.0.1"
+    assert changed.label == "stores:2.0.1"
 
 
 def test_reading_contracts_loads_no_heavy_library() -> None:

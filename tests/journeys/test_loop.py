@@ -42,7 +42,10 @@ def test_only_the_known_dirt_is_quarantined(loop: Loop, slice_folder: Path) -> N
             """select count(*) - count(distinct (coupon_upc, product_id, campaign_id)),
                 count(*) filter (product_id not in (select product_id from products)) from coupons"""
         ).fetchall()
-    expected = {"pos_transactions": unknown, "coupon_products": surplus + strangers}
+        [(rivals,)] = engine.sql(
+            "select sum(n) from (select count(*) n from promotions group by week, product_id, store_id having n > 1)"
+        ).fetchall()
+    expected = {"pos_transactions": unknown, "coupon_products": surplus + strangers, "promotions": rivals}
     assert unknown
     assert surplus
     for table in loop.pipeline.source.tables():

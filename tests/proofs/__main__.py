@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rich.console import Console
 
-from tests.proofs import dirt, moments, same, storms, truth
+from tests.proofs import dirt, moments, mutations, same, storms, truth
 
 from coupon_pipeline.commands.outcome import Outcome, print_table, shown, write_json
 
@@ -19,6 +19,7 @@ PROOFS: Mapping[str, Callable[[bool], Iterator[Outcome]]] = {
     "same": same.rows,
     "storms": storms.rows,
     "dirt": dirt.rows,
+    "mutations": mutations.rows,
 }
 
 

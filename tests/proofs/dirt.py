@@ -7,20 +7,27 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.simulation.catching import caught, verdicts_on, wanted
+from tests.proofs import journey, random_dirt
+from tests.simulation.catching import (
+    caught,
+    clean_of,
+    key_of,
+    to_block,
+    verdicts_on,
+    wanted,
+)
 from tests.simulation.crm import serving
 from tests.simulation.landing import source_of
 
 from coupon_pipeline.commands.outcome import Outcome
-from coupon_pipeline.contracts.references import Reference
-from coupon_pipeline.contracts.verdict import Verdict
+from coupon_pipeline.contracts.judging.verdict import Verdict
 from coupon_pipeline.simulation.chain import Chain
 from coupon_pipeline.simulation.dirt.dirty import Level
 from coupon_pipeline.simulation.dirt.faults import HARMLESS, LANDING, VOLUME
@@ -59,14 +66,8 @@ class Delivered:
                 landed[week] = source.read(table, week)
             except SourceError as error:
                 self.refused[table, week] = str(error)
-        return verdicts_on(table, list(landed), landed.__getitem__, self._reference, source.calendar)
-
-    def _reference(self, table: str, column: str) -> Reference:
-        verdicts = [verdict for verdict in self.verdicts[table] if verdict.passed]
-        keys = [verdict.clean[column].to_numpy() for verdict in verdicts]
-        weeks = np.repeat([verdict.week for verdict in verdicts], [len(found) for found in keys])
-        unique, first = np.unique(np.concatenate(keys), return_index=True)
-        return Reference(unique, weeks[first])
+        clean = {name: clean_of(verdicts) for name, verdicts in self.verdicts.items()}
+        return verdicts_on(table, list(landed), landed.__getitem__, partial(key_of, clean), source.calendar, clean)
 
     @property
     def unread(self) -> list[dict[str, str]]:
@@ -80,11 +81,13 @@ class Delivered:
 
 
 def rows(short: bool) -> Iterator[Outcome]:
-    """For both levels what was injected, caught, missed and wrongly caught; then what no contract can catch."""
+    """For both levels what was injected, caught, missed and blocked; then what real data and random dirt come to."""
     spec = replace(SMALL, warmup_weeks=SHORT_WEEKS, issue_weeks=SHORT_WEEKS - 2) if short else SMALL
     for level in LEVELS:
         with TemporaryDirectory(prefix=f"dirt-{level}-") as folder:
             yield from _held(Delivered(Path(folder), level, spec), level)
+    yield from journey.rows(short)
+    yield from random_dirt.rows(short)
 
 
 def _held(found: Delivered, level: Level) -> Iterator[Outcome]:
@@ -111,6 +114,8 @@ def _held(found: Delivered, level: Level) -> Iterator[Outcome]:
     yield Outcome(f"{level}: rows not landed", lost, op="<=", bar=0)
     if level == "default":
         yield Outcome(f"{level}: blocked weeks of a table", len(blocked), op="<=", bar=0)
+    else:
+        yield from _blocked(found, level)
     yield Outcome(f"{level}: harmless faults", rules[HARMLESS])
     for what, names in (("not caught", missed), ("wrongly caught", wrong)):
         for name, count in names.items():
@@ -118,6 +123,25 @@ def _held(found: Delivered, level: Level) -> Iterator[Outcome]:
     if blocked:
         yield Outcome(f"{level}: blocked", ", ".join(blocked))
     yield from _otherwise(found, level)
+
+
+def _blocked(found: Delivered, level: Level) -> Iterator[Outcome]:
+    """Whether the tables and weeks that are blocked are those that the list speaks of."""
+    blocked = {(table, one.week) for table, each in found.verdicts.items() for one in each if not one.passed}
+    listed: set[tuple[str, str]] = set()
+    for table, verdicts in found.verdicts.items():
+        # The plan of a zone comes as a row for each of its stores.
+        times = len(found.zones) // 2 if table == "promotions" else 1
+        listed |= to_block(found.faults, table, verdicts, times)
+    # What landing refuses never comes to a contract.
+    listed -= set(found.refused)
+    yield Outcome(f"{level}: weeks of a table to block", len(listed))
+    yield Outcome(f"{level}: blocked as listed", len(blocked & listed))
+    for what, names in (("listed and not blocked", listed - blocked), ("blocked and not listed", blocked - listed)):
+        yield Outcome(f"{level}: {what}", len(names), op="<=", bar=0)
+        for table, week in sorted(names):
+            reasons = (one.reasons for one in found.verdicts[table] if one.week == week)
+            yield Outcome(f"{level}: {what}: {table} {week}", "; ".join(next(reasons, ())) or "passed")
 
 
 def _written(found: Delivered, table: str, week: str) -> int:
@@ -129,12 +153,14 @@ def _written(found: Delivered, table: str, week: str) -> int:
 
 
 def _otherwise(found: Delivered, level: Level) -> Iterator[Outcome]:
-    """The faults that landing must refuse, and those that only a bound on volume could tell."""
+    """The faults that landing must refuse, and the emptied files that must block their week."""
     landed = 0
     for entry in found.unread:
         cause = found.refused.get((entry["table"], entry["delivered_in"]))
         landed += cause is None and entry["rule"] == LANDING
-        said = "landed: a bound on volume is to tell" if cause is None else "refused: " + cause.split(": ", 2)[-1][:60]
+        stopped = any(one.week == entry["delivered_in"] and not one.passed for one in found.verdicts[entry["table"]])
+        landing = "landed: the week is blocked" if stopped else "landed: the week passes"
+        said = landing if cause is None else "refused: " + cause.split(": ", 2)[-1][:60]
         yield Outcome(f"{level}: {entry['fault']} in {entry['delivered_in']}", said)
     days = [entry["key"].split("/")[1] for entry in found.unread if entry["rule"] == LANDING]
     unasked = [table for table, cause in found.refused.items() if not any(day in cause for day in days)]

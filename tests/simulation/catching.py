@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
+import numpy as np
 import pyarrow as pa
 
 from coupon_pipeline.contracts import reader
-from coupon_pipeline.contracts.check import check_weeks
-from coupon_pipeline.contracts.references import Reference
-from coupon_pipeline.contracts.verdict import Verdict
+from coupon_pipeline.contracts.compiling.builtin_rules import (
+    HARMLESS as IN_CLEAN_ALREADY,
+)
+from coupon_pipeline.contracts.compiling.named_rules import RECONCILE
+from coupon_pipeline.contracts.judging.check import check_weeks
+from coupon_pipeline.contracts.judging.reconciling import measured
+from coupon_pipeline.contracts.judging.references import Reference
+from coupon_pipeline.contracts.judging.surroundings import Surroundings
+from coupon_pipeline.contracts.judging.verdict import Verdict
 from coupon_pipeline.simulation.dirt.faults import HARMLESS, LANDING, VOLUME
 from coupon_pipeline.weeks import Calendar
 
 Caught = Counter[tuple[str, str, str]]
 """Week, rule and key of a bad row -> how often."""
+Weeks = Mapping[str, pa.Table]
+"""Week -> the clean rows of a table."""
+NOTHING: Mapping[str, Weeks] = MappingProxyType({})
 OTHERWISE = (HARMLESS, LANDING, VOLUME)
 """Instead of a rule of a contract."""
 
@@ -27,11 +38,62 @@ def verdicts_on(
     read: Callable[[str], pa.Table],
     reference: Callable[[str, str], Reference],
     calendar: Calendar,
+    clean: Mapping[str, Weeks] = NOTHING,
 ) -> list[Verdict]:
     """The verdicts on weeks of a table; `reference` gives the keys of a column of another table."""
+    return list(check_weeks(reader.load(table), weeks, read, beside(table, reference, calendar, clean)))
+
+
+def beside(
+    table: str,
+    reference: Callable[[str, str], Reference],
+    calendar: Calendar,
+    clean: Mapping[str, Weeks] = NOTHING,
+    absent: frozenset[str] = frozenset(),
+) -> Surroundings:
+    """What the weeks of a table are judged beside, without a store and from the first week on.
+
+    `clean` has the clean weeks of other tables, with which rows are reconciled: one that is not there leaves them all
+    alone. Rules on `absent` tables do not apply.
+    """
+    rules = [rule for rule in reader.load(table).rules if rule.reference and rule.other not in absent]
+    targets = {str(rule.reference) for rule in rules if rule.expectation != RECONCILE}
+    return Surroundings(
+        calendar.opens_at,
+        calendar.decision_time,
+        references={target: reference(*target.split(".")) for target in sorted(targets)},
+        measures={
+            rule.id: measured(rule, clean.get(str(rule.other), {})) for rule in rules if rule.expectation == RECONCILE
+        },
+        absent=absent,
+    )
+
+
+def clean_of(verdicts: Iterable[Verdict]) -> dict[str, pa.Table]:
+    """The clean rows of the weeks that passed."""
+    return {verdict.week: verdict.clean for verdict in verdicts if verdict.passed}
+
+
+def key_of(clean: Mapping[str, Weeks], table: str, column: str) -> Reference:
+    """The keys of a column in the clean weeks of its table, each with the week in which it became known."""
+    keys = [rows.column(column).to_numpy() for rows in clean[table].values()]
+    weeks = np.repeat(list(clean[table]), [len(found) for found in keys])
+    unique, first = np.unique(np.concatenate([np.empty(0, np.int64), *keys]), return_index=True)
+    return Reference(unique, weeks[first])
+
+
+def to_block(faults: pa.Table, table: str, verdicts: Iterable[Verdict], times: int = 1) -> set[tuple[str, str]]:
+    """Table and weeks that the private list says must be blocked: emptied files, or more bad rows than are allowed.
+
+    `times` is how many rows of the table an entry stands for.
+    """
     contract = reader.load(table)
-    references = {target: reference(*target.split(".")) for target in contract.references.values()}
-    return list(check_weeks(contract, weeks, read, references, calendar.opens_at, calendar.decision_time))
+    harmful = {rule.id for rule in contract.rules if rule.action == "quarantine"} - IN_CLEAN_ALREADY
+    bad = Counter(week for week, rule, _ in wanted(faults, table).elements() if rule in harmful)
+    entries = (entry for entry in faults.to_pylist() if entry["table"] == table and entry["rule"] == VOLUME)
+    emptied = {(table, entry["delivered_in"]) for entry in entries}
+    too_bad = (one.week for one in verdicts if contract.is_too_bad(bad[one.week] * times, one.rows_in))
+    return emptied | {(table, week) for week in too_bad}
 
 
 def wanted(faults: pa.Table, table: str) -> Caught:

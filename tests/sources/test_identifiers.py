@@ -63,3 +63,18 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "identifiers.db").write_text("not a database " * 100)
     with pytest.raises(SourceError, match=r"identifiers\.db cannot be used"):
         Identifiers(tmp_path / "identifiers.db").numbers("household", texts("a"))
+
+
+def test_an_erased_text_keeps_its_number_and_can_be_read_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / "identifiers.db"
+    identifiers = Identifiers(path)
+    identifiers.numbers("household", texts("card-of-jane", "card-of-john"))
+    for _ in range(2):
+        identifiers.erase("household", [1, 99])
+    assert b"card-of-jane" not in path.read_bytes()
+    assert b"card-of-john" in path.read_bytes()
+    assert identifiers.texts("household", [2]) == ["card-of-john"]
+    for asked in (identifiers, Identifiers(path)):
+        assert asked.numbers("household", texts("card-of-jane", "new", "card-of-john")).to_pylist() == [1, 3, 2]
+        assert asked.found("household", ["card-of-jane", "never seen", None]) == [1, None, None]
+    assert b"card-of-jane" not in path.read_bytes()

@@ -13,7 +13,7 @@ import uvicorn
 from tests.simulation.factory import CALENDAR, WEEKS, week_records
 
 from coupon_pipeline.contracts import reader
-from coupon_pipeline.contracts.casting import cast
+from coupon_pipeline.contracts.judging.casting import cast
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.simulation.feeds.delivery import on_time
 from coupon_pipeline.simulation.feeds.week import Systems, write_week

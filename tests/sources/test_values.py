@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from coupon_pipeline.contracts import reader
-from coupon_pipeline.contracts.casting import cast
+from coupon_pipeline.contracts.judging.casting import cast
 from coupon_pipeline.sources.values import (
     to_iso,
     to_minor,

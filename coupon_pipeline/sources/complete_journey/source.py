@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from coupon_pipeline.contracts.lineage import Lineage
 from coupon_pipeline.files import sha256_of
 from coupon_pipeline.fingerprints import code_of, fingerprint
 from coupon_pipeline.sources.complete_journey.upc import value_codes
@@ -114,9 +115,11 @@ class CompleteJourney:
                 first_day=first_day,
                 week_number=(first_day - self.calendar.first) // WEEK + 1,
             )
-            return self._engine.sql((SQL / f"{table}.sql").read_text(encoding="utf-8")).to_arrow_table()
+            rows = self._engine.sql((SQL / f"{table}.sql").read_text(encoding="utf-8")).to_arrow_table()
         except duckdb.Error as error:
             raise SourceError(f"{table} of week {week} cannot be read from {self.folder}: {error}") from error
+        # Rows of a table are joined, grouped and sorted, so that none has a place in a file.
+        return Lineage.whole(", ".join(f"{name}.parquet" for name in READS[table]), rows.num_rows).attached(rows)
 
     def fingerprint(self, table: str, week: str) -> str:
         """Digest of the files behind a table, of the week and of this package's code; raises SourceError."""

@@ -23,8 +23,8 @@ from tests.simulation.landing import source_of
 from tests.simulation.reading import till_lines
 
 from coupon_pipeline.contracts import reader
-from coupon_pipeline.contracts.references import Reference
-from coupon_pipeline.contracts.verdict import Verdict
+from coupon_pipeline.contracts.judging.references import Reference
+from coupon_pipeline.contracts.judging.verdict import Verdict
 from coupon_pipeline.simulation.dirt.dirty import EVENTS, Level, dirty
 from coupon_pipeline.simulation.feeds.delivery import Spoiling
 from coupon_pipeline.sources.source import SourceError
