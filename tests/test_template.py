@@ -22,7 +22,7 @@ NAMES = ("Zed", "A Very Long Retailer Coupon Targeting Pipeline")
 QUICK_TESTS = (
     "tests/test_clock.py",
     "tests/test_packaging.py",
-    "tests/contracts/test_casting.py",
+    "tests/contracts/judging/test_casting.py",
     "tests/contracts/test_reader.py",
     "tests/snapshot",
 )
