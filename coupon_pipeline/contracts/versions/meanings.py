@@ -46,6 +46,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "column.warned": Meaning(SAFE, "rows are told of, and stay"),
     "column.less_personal": Meaning(BREAKS, "personal data would be shown"),
     "column.classified": Meaning(SAFE, "nothing is shown that was hidden"),
+    "column.unit": Meaning(BREAKS, "the same number means another amount"),
     "column.described": Meaning(SAFE, "explains, and binds nobody"),
     "rule.added": Meaning(BREAKS, "rows or weeks that were good are refused"),
     "rule.added_warning": Meaning(SAFE, "only tells"),

@@ -181,6 +181,7 @@ JUDGES: Final[tuple[tuple[Path, Judge], ...]] = (
     ((*COLUMN, "enum", "*"), _value),
     ((*COLUMN, "relationships", "**"), _foreign_key),
     ((*COLUMN, "customProperties", "warnOnly", "**"), _warn_only),
+    ((*COLUMN, "customProperties", "unit", "**"), _whole("column.described", "column.described", "column.unit")),
     ((*COLUMN, "**"), _always("column.described")),
     (RULE, _rule),
     ((*RULE[:3], "(order)"), _always("same")),

@@ -71,7 +71,7 @@ EDITS = [
     ("name: cents,", "name: cents, description: In cents,", "column.described"),
     ("primaryKeyPosition: 1", "primaryKeyPosition: 2", "column.key"),
     ("examples: [1, 2]", "examples: [1, 3]", "column.described"),
-    ("property: unit, value: units", "property: unit, value: pieces", "column.described"),
+    ("property: unit, value: units", "property: unit, value: pieces", "column.unit"),
     ("classification: pii-pseudonymous,", "", "column.less_personal"),
     ("name: cents,", "name: cents, classification: pii,", "column.classified"),
     ("to: customers.household_id", "to: people.household_id", "column.foreign_key"),
