@@ -36,10 +36,14 @@ class Digests:
         self.pipeline = pipeline
         self.planned = planned
         self._known: dict[tuple[str, str, str], str | None] = {}
+        self._read: dict[tuple[str, str, str], str | None] = {}
 
     def found(self, layer: str, table: str, week: str) -> str | None:
         """The digest that a file has; None if it is missing."""
-        return self.pipeline.store.digest(layer, table, week)
+        key = (layer, table, week)
+        if key not in self._read:
+            self._read[key] = self.pipeline.store.digest(*key)
+        return self._read[key]
 
     def raw(self, table: str, week: str) -> str:
         """What a landed week is made from."""

@@ -10,6 +10,9 @@ from typing import Any, Literal
 KNOWN_AT = "known_at"
 """The column of every table that says when we could first know the row; it belongs to a change log's unique key."""
 
+MASK = "***"
+"""What stands in every report in the place of personal data."""
+
 
 class ContractError(ValueError):
     """A contract that is missing, or that says something this pipeline cannot hold; names the file and the rule."""

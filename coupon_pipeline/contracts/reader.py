@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cache
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from jsonschema.protocols import Validator
 from coupon_pipeline.contracts.compiling.compiler import compile_contract
 from coupon_pipeline.contracts.contract import Contract, ContractError
 from coupon_pipeline.documents import Located, parse, place, problem_of
+from coupon_pipeline.files import sha256_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "data_contracts"
 SUFFIX = ".odcs.yaml"
@@ -38,8 +38,7 @@ def load(name: str) -> Contract:
 
 def read(path: Path) -> Contract:
     """The contract in a file; raises ContractError naming the file, the line and what cannot be held."""
-    content = path.read_bytes()
-    contract = compile_contract(document(path), hashlib.sha256(content).hexdigest())
+    contract = compile_contract(document(path), sha256_of(path))
     _check_references(contract, path.name)
     if path.name != f"{contract.name}{SUFFIX}":
         raise ContractError(f"{path.name} describes the table {contract.name!r}: name it {contract.name}{SUFFIX}")

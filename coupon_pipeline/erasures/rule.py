@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -11,17 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coupon_pipeline.contracts.arrow import schema
-from coupon_pipeline.contracts.contract import KNOWN_AT, Column, Contract
+from coupon_pipeline.contracts.contract import KNOWN_AT, MASK, Column, Contract
 from coupon_pipeline.contracts.judging.casting import as_text, cast
-from coupon_pipeline.contracts.lineage import Lineage
+from coupon_pipeline.contracts.lineage import METADATA, Lineage
 
 HOUSEHOLD = "household_id"
 """The one column, in whatever table, that says whose a row is."""
 ERASED_AT = "erased_at"
-LINEAGE = b"lineage"
 ORIGIN = "erasures"
 """Where the rows come from that say who is erased."""
-MASK = "***"
 ID = Column(HOUSEHOLD, "BIGINT", False, "The household.", "identifier")
 SAYS_WHOSE = re.compile(rf"{HOUSEHOLD}([.]\d+)?")
 """Names of columns with a household: where a delivery repeats a column, the quarantine numbers it."""
@@ -68,7 +67,7 @@ class Rule:
         if not self.drops:
             return Erased(self._blanked(rows, named), np.ones(len(named), bool), int(named.sum()))
         left = rows.filter(pa.array(~named))
-        lineage = Lineage.of(rows).kept(~named) if LINEAGE in (rows.schema.metadata or {}) else None
+        lineage = Lineage.of(rows).kept(~named) if METADATA in (rows.schema.metadata or {}) else None
         if added is not None:
             left = _together(left, added)
             if lineage is not None:
@@ -86,11 +85,7 @@ class Rule:
             at = rows.column_names.index("_value")
             masked = _masked(rows, named, [rows.column_names[n] for n in gone])
             rows = rows.set_column(at, rows.schema.field(at), masked)
-        for at in gone:
-            field = rows.schema.field(at)
-            cells = pc.call_function("if_else", [pa.array(named), pa.scalar(None, field.type), rows.column(at)])
-            rows = rows.set_column(at, field, cells)
-        return rows.combine_chunks()
+        return blanked(rows, named, gone)
 
 
 @dataclass(frozen=True)
@@ -100,6 +95,15 @@ class Erased:
     rows: pa.Table
     keep: np.ndarray
     count: int
+
+
+def blanked(rows: pa.Table, named: np.ndarray, places: Iterable[int]) -> pa.Table:
+    """The rows, null in the columns at some places where they are `named` (bool)."""
+    for at in places:
+        field = rows.schema.field(at)
+        cells = pc.call_function("if_else", [pa.array(named), pa.scalar(None, field.type), rows.column(at)])
+        rows = rows.set_column(at, field, cells)
+    return rows.combine_chunks()
 
 
 def matches(contract: Contract, rows: pa.Table, households: np.ndarray) -> np.ndarray:

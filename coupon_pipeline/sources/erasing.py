@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from coupon_pipeline.contracts import reader
-from coupon_pipeline.erasures.rule import HOUSEHOLD, Rule, matches
+from coupon_pipeline.erasures.rule import (
+    HOUSEHOLD,
+    Rule,
+    blanked,
+    matches,
+)
 from coupon_pipeline.sources.columns import Column
 from coupon_pipeline.sources.connected import Connected
 from coupon_pipeline.sources.source import Source
@@ -61,11 +65,7 @@ def _left(source: Connected, table: str, rows: pa.Table, households: np.ndarray)
     if rule.drops:
         return rows.filter(pa.array(~named)).combine_chunks()
     columns = {spec[name].column for name in rule.blanks if name in spec}
-    for at in [n for n, name in enumerate(rows.column_names) if name in columns]:
-        field = rows.schema.field(at)
-        cells = pc.call_function("if_else", [pa.array(named), pa.scalar(None, field.type), rows.column(at)])
-        rows = rows.set_column(at, field, cells)
-    return rows.combine_chunks()
+    return blanked(rows, named, [at for at, name in enumerate(rows.column_names) if name in columns])
 
 
 def _numbers(source: Connected, column: Column, rows: pa.Table) -> pa.ChunkedArray:

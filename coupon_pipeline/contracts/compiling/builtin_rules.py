@@ -14,39 +14,42 @@ HARMLESS = frozenset({DUPLICATE, SEEN})
 """Rules whose rows are in clean already: they go to quarantine, and do not count as bad."""
 
 
-def builtin_rules(contract: Contract) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
-    """The rules on the columns as a whole, and those on copies and keys."""
+COLUMN_RULES = (
+    Rule(
+        PRESENT,
+        "table",
+        "conformity",
+        "error",
+        "every column of the contract must be delivered",
+        "block",
+        impact="Whatever reads a missing column stops, or takes nothing for nobody's purchase.",
+    ),
+    Rule(
+        TYPED,
+        "table",
+        "conformity",
+        "error",
+        "at least half of a column's values must be readable in its type",
+        "block",
+        impact="A column that has changed its meaning would set nearly every row aside.",
+    ),
+    Rule(
+        EXTRA,
+        "table",
+        "conformity",
+        "warning",
+        "every delivered column should be one of the contract's; another one is left out",
+        "warn",
+        impact="What a sender adds is of no use until the contract says what it means.",
+    ),
+)
+"""The rules on the columns as a whole, which are the same for every table."""
+
+
+def key_rules(contract: Contract) -> tuple[Rule, ...]:
+    """The rules on copies and on the key: facts alone must not come again in later weeks."""
     key = contract.unique_key
     words = ", ".join(key)
-    columns = (
-        Rule(
-            PRESENT,
-            "table",
-            "conformity",
-            "error",
-            "every column of the contract must be delivered",
-            "block",
-            impact="Whatever reads a missing column stops, or takes nothing for nobody's purchase.",
-        ),
-        Rule(
-            TYPED,
-            "table",
-            "conformity",
-            "error",
-            "at least half of a column's values must be readable in its type",
-            "block",
-            impact="A column that has changed its meaning would set nearly every row aside.",
-        ),
-        Rule(
-            EXTRA,
-            "table",
-            "conformity",
-            "warning",
-            "every delivered column should be one of the contract's; another one is left out",
-            "warn",
-            impact="What a sender adds is of no use until the contract says what it means.",
-        ),
-    )
     copies = Rule(
         DUPLICATE,
         "row",
@@ -79,4 +82,4 @@ def builtin_rules(contract: Contract) -> tuple[tuple[Rule, ...], tuple[Rule, ...
         contract.key,
         impact="A file that is sent again in a later week would count its facts twice.",
     )
-    return columns, (copies, unique, seen) if contract.kind == "fact" else (copies, unique)
+    return (copies, unique, seen) if contract.kind == "fact" else (copies, unique)

@@ -7,7 +7,11 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from coupon_pipeline.contracts.compiling.builtin_rules import builtin_rules
+from coupon_pipeline.contracts.compiling.arguments import is_number
+from coupon_pipeline.contracts.compiling.builtin_rules import (
+    COLUMN_RULES,
+    key_rules,
+)
 from coupon_pipeline.contracts.compiling.column_rules import column_rules
 from coupon_pipeline.contracts.compiling.named_rules import named_rule
 from coupon_pipeline.contracts.compiling.promise_rules import promise_rules
@@ -94,11 +98,10 @@ def _with_rules(contract: Contract, document: Located) -> Contract:
 
 def _rules(contract: Contract, document: Located) -> Iterator[Rule]:
     table = document["schema"][0]
-    columns, keys = builtin_rules(contract)
-    yield from columns
+    yield from COLUMN_RULES
     for item, column in zip(table["properties"], contract.columns, strict=True):
         yield from column_rules(item, column)
-    yield from keys
+    yield from key_rules(contract)
     for item in document.get("slaProperties", []):
         yield from promise_rules(item, contract)
     for item in table.get("quality", []):
@@ -164,8 +167,7 @@ def _settings(document: Located) -> dict[str, Any]:
         "tableKind": found.get("tableKind") in ("fact", "change_log"),
         "mandatory": isinstance(found.get("mandatory"), bool),
         "quarantineMaxPercent": _is_percent(found.get("quarantineMaxPercent")),
-        "quarantineMinRows": isinstance(found.get("quarantineMinRows", 1), int)
-        and found.get("quarantineMinRows", 1) > 0,
+        "quarantineMinRows": _is_count(found.get("quarantineMinRows", 1)),
     }
     wrong = [name for name in CUSTOM if not allowed[name]]
     if wrong:
@@ -178,8 +180,8 @@ def _settings(document: Located) -> dict[str, Any]:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and is_number(value) and value >= 1
 
 
 def _is_percent(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100
+    return isinstance(value, int | float) and is_number(value) and 0 <= value <= 100

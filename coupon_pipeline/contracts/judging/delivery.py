@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from coupon_pipeline.contracts.arrow import schema
 from coupon_pipeline.contracts.compiling.builtin_rules import PRESENT, TYPED
-from coupon_pipeline.contracts.contract import Contract
+from coupon_pipeline.contracts.contract import MASK, Contract
 from coupon_pipeline.contracts.judging.casting import cast, castable
 from coupon_pipeline.contracts.judging.seen import hashed
 
@@ -103,7 +103,7 @@ def _unreadable(contract: Contract, raw: pa.Table, lost: Mapping[str, np.ndarray
         present = len(cells) - cells.null_count
         if len(rows) >= FEWEST_LOST and 2 * len(rows) > present:
             column = contract.column(name)
-            shown = "***" if column.personal else repr(str(cells[int(rows[0])].as_py()))
+            shown = MASK if column.personal else repr(str(cells[int(rows[0])].as_py()))
             return (
                 f"{len(rows)} of {present} values of the column {name} cannot be read as {column.physical_type}: "
                 f"expected {column.physical_type}, found such as {shown}"

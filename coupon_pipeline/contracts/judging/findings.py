@@ -44,8 +44,10 @@ def find(contract: Contract, batch: Sequence[Delivery], beside: Surroundings) ->
 
 def _said(contract: Contract, rule: str, error: str | None) -> str | None:
     """Why a rule could not run; what a library says of a failure may quote a value, which may be personal."""
+    if error is None:
+        return None
     personal = any(contract.column(name).personal for name in contract.rule(rule).columns)
-    return "its values cannot be compared" if error and personal else error
+    return "its values cannot be compared" if personal else error
 
 
 def _unknown(rules: Sequence[Rule], beside: Surroundings) -> Iterator[tuple[str, str]]:

@@ -72,7 +72,7 @@ def is_refused(store: Store, contract: Contract, week: str, digest: str) -> bool
 
 
 def _verdict(store: Store, table: str, week: str) -> Path:
-    return store.root / "results" / table / f"week={week}" / VERDICT
+    return store.path("results", table, week).with_name(VERDICT)
 
 
 def _with(rows: pa.Table, metadata: dict[bytes, str]) -> pa.Table:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coupon_pipeline.contracts.contract import Contract
+from coupon_pipeline.contracts.contract import MASK, Contract
 from coupon_pipeline.contracts.judging.casting import as_text
 from coupon_pipeline.contracts.judging.positions import NO_ROWS, among
 from coupon_pipeline.contracts.lineage import Lineage
@@ -45,7 +45,7 @@ def examples(contract: Contract, raw: pa.Table, rows: np.ndarray, columns: Seque
 
 def _shown(contract: Contract, raw: pa.Table, name: str, row: int) -> str:
     if contract.column(name).personal:
-        return "***"
+        return MASK
     cell = raw.column(name)[row].as_py()
     return "null" if cell is None else str(cell)
 

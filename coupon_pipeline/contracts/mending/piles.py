@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from coupon_pipeline.contracts.contract import Contract
+from coupon_pipeline.contracts.contract import MASK, Contract
 from coupon_pipeline.contracts.mending.waiting import NO_KEY, WEEK
 from coupon_pipeline.tables import Store
-
-MASK: Final = "***"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from coupon_pipeline.contracts.compiling.builtin_rules import HARMLESS
 from coupon_pipeline.contracts.contract import KNOWN_AT, Contract
 from coupon_pipeline.contracts.judging.casting import FROM_TEXT
 from coupon_pipeline.contracts.judging.surroundings import WEEKS_BACK
+from coupon_pipeline.contracts.mending.replays import WEEK
 from coupon_pipeline.tables import Store
 
 MARKS: Final = {
@@ -24,8 +25,8 @@ MARKS: Final = {
     "_row": "BIGINT",
 }
 """What is read of a quarantined row beside its cells; a file that lacks one of them has nulls."""
-WEEK, NO_KEY = "_week", "_no_key"
-"""Columns of waiting rows: the week in which a row was set aside, and whether its key is null or cannot be read."""
+NO_KEY = "_no_key"
+"""Column of waiting rows: whether the key is null or cannot be read."""
 AT: Final = "_at"
 """The instant that a row is told to have become known, for the query alone."""
 
