@@ -4,6 +4,7 @@ BIN := .venv/bin
 LOCK := requirements.lock
 SOURCE ?= simulated
 PORT ?= 3000
+WORKERS ?= 1
 SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
 PYTHON ?= $(shell for python in python3.11 python3.12 python3 python; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
@@ -18,7 +19,7 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 export BENTOML_DO_NOT_TRACK := True
 export DO_NOT_TRACK := true
 
-.PHONY: help run test dev serve erase evaluate simulate advance calibrate bench prove check contracts docs quarantine format lock
+.PHONY: help run test dev serve erase evaluate simulate advance calibrate bench prove check contracts docs quarantine reconcile audit format lock
 
 help: ## Print these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +39,8 @@ test-template: .venv/ready ## Bake this repository as a template under another n
 dev: .venv/ready ## Dagster on port 3001, MLflow on 5000 and the simulated chain's CRM on 8090
 	@$(BIN)/python -m coupon_pipeline dev
 
-serve: .venv/ready ## The service on port 3000 (PORT=n)
-	@$(BIN)/python -m coupon_pipeline serve --port $(PORT)
+serve: .venv/ready ## The service on port 3000 (PORT=n; WORKERS=n processes)
+	@$(BIN)/python -m coupon_pipeline serve --port $(PORT) --workers $(WORKERS)
 
 erase: .venv/ready ## Erase a household (HOUSEHOLD=7): no reader sees it, the next run removes it everywhere
 	@$(BIN)/python -m coupon_pipeline erase "$(HOUSEHOLD)"
@@ -56,8 +57,8 @@ advance: .venv/ready ## Issue the last cycle's coupons and let the simulated cha
 calibrate: .venv/ready ## Compare the simulated chain with the real households of Complete Journey
 	@$(BIN)/python -m coupon_pipeline simulate --report
 
-bench: .venv/ready ## Speed and memory against their bars (SHORT=1: a small chain)
-	@$(BIN)/python -m benchmarks $(if $(SHORT),--short)
+bench: .venv/ready ## Speed and memory against their bars (SHORT=1: a small chain; FULL=1: a ledger of 10 M coupons too)
+	@$(BIN)/python -m benchmarks $(if $(SHORT),--short,$(if $(FULL),--full))
 
 prove: .venv/ready ## The long proofs: moments, truth, kills, mutations, dirt (SHORT=1: a short form of each)
 	@$(BIN)/python -m tests.proofs $(if $(SHORT),--short)
@@ -71,6 +72,12 @@ contracts: .venv/ready ## Refuse a contract that changes or breaks without the v
 quarantine: .venv/ready ## The rows that wait, and why (TABLE= RULE= WEEK= LIMIT=; REPLAY=1 lets in what passes by now)
 	@$(BIN)/python -m coupon_pipeline quarantine $(if $(TABLE),--table $(TABLE)) $(if $(RULE),--rule $(RULE)) \
 		$(if $(WEEK),--week $(WEEK)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(REPLAY),--replay)
+
+reconcile: .venv/ready ## A day's redemptions against tills, export and bills (DAY=2026-01-07, STRICT=1)
+	@$(BIN)/python -m coupon_pipeline reconcile --day "$(DAY)" $(if $(STRICT),--strict)
+
+audit: .venv/ready ## Whether the books of the ledger close
+	@$(BIN)/python -m coupon_pipeline audit
 
 docs: .venv/ready ## Write docs/contracts: a page per contract
 	@$(BIN)/python -m coupon_pipeline docs

@@ -22,6 +22,8 @@ JUDGES = (
 """What decides over a row; the rest of the contracts' code only reads or shows."""
 FEATURE_TABLES = ("household", "coupon", "pair")
 DECISION_TABLES = ("coupon_assignments", "decision_contexts")
+ISSUES = ("ledger", "issues")
+"""Layer and table of a cycle's issues."""
 
 
 class Digests:
@@ -91,6 +93,11 @@ class Digests:
     def decisions(self, week: str, model_digest: str) -> str:
         """What a cycle's decisions are made from."""
         return fingerprint(self.features(week), self.pipeline.terms.version(REDEMPTION.hash, model_digest))
+
+    def issues(self, week: str, model_digest: str) -> str:
+        """What a cycle's issues are made from."""
+        code = code_of("coupon_pipeline.issuing")
+        return fingerprint(self.decisions(week, model_digest), asdict(self.pipeline.limits), code)
 
     def snapshot(self, week: str, model_digest: str) -> str:
         """What a cycle's bundle is made from."""

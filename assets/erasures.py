@@ -57,6 +57,7 @@ def carry_out(pipeline: Pipeline) -> int:
         return 0
     files = rewrite(pipeline.store, found)
     erasing.forget(pipeline.source, found.households)
+    erasing.forget_in_ledger(pipeline.settings, pipeline.store, found.households)
     write_text(_marker(pipeline), json.dumps({"done": _state(pipeline, found)}) + "\n")
     return files
 

@@ -16,6 +16,9 @@ from models.registry import RegistryError
 
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.contracts.contract import ContractError
+from coupon_pipeline.ledger.keys import KeysError
+from coupon_pipeline.ledger.locations import OpeningError
+from coupon_pipeline.ledger.reasons import RefusalError, UnavailableError
 from coupon_pipeline.snapshot.bundle import BadBundleError
 from coupon_pipeline.sources.source import SourceError
 from coupon_pipeline.tables import (
@@ -33,12 +36,16 @@ PLAIN_ERRORS = (
     BadBundleError,
     CampaignError,
     ContractError,
+    KeysError,
     MissingTableError,
     MissingWeekError,
+    OpeningError,
     OSError,
+    RefusalError,
     RegistryError,
     SourceError,
     TrainingError,
+    UnavailableError,
     UnknownWeekError,
 )
 """Errors whose message tells a person what is wrong and what to do."""

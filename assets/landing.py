@@ -12,6 +12,7 @@ from assets.pipeline import Pipeline
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.erasures.households import Erasures
 from coupon_pipeline.erasures.rule import Erased, Rule
+from coupon_pipeline.sources.ledgered import EXPORTED, Ledgered
 from coupon_pipeline.sources.source import SourceError
 
 TRIES: Final = 3
@@ -26,6 +27,8 @@ def landed(graph: Graph, table: str) -> dg.AssetsDefinition:
         key=graph.key("raw", table),
         partitions_def=graph.weeks,
         backfill_policy=dg.BackfillPolicy.single_run(),
+        # What the ledger exports is joined to the customers that are known.
+        deps=[graph.judged("customers")] if table in EXPORTED and "customers" in graph.tables else [],
         group_name="landing",
         kinds={"parquet"},
         owners=[contract.owner],
@@ -48,6 +51,7 @@ def land_week(pipeline: Pipeline, table: str, week: str, erasures: Erasures) -> 
     rows, digest = read_settled(pipeline, table, week)
     left = Rule.of(contract).erase(rows, erasures.households, erasures.rows(contract, week))
     pipeline.store.write("raw", table, week, left.rows, digest)
+    _settle(pipeline, table, week)
     return left
 
 
@@ -63,3 +67,13 @@ def read_settled(pipeline: Pipeline, table: str, week: str) -> tuple[pa.Table, s
         if digests.raw(table, week) == before:
             return rows, before
     raise SourceError(f"{table} of week {week} changes while it is read: land it again once its delivery is complete")
+
+
+def _settle(pipeline: Pipeline, table: str, week: str) -> None:
+    """Let the ledger know once all that it exports of a week has landed."""
+    source = pipeline.source
+    if not isinstance(source, Ledgered) or not source.is_origin(table, week):
+        return
+    digests = Digests(pipeline)
+    if all(digests.found("raw", each, week) == digests.raw(each, week) for each in source.exported):
+        source.settle(week)

@@ -8,7 +8,9 @@ from functools import cached_property
 from models.redemption import Recipe
 
 from coupon_pipeline.decisions.policy import Terms
+from coupon_pipeline.issuing.offers import Limits
 from coupon_pipeline.settings import Settings
+from coupon_pipeline.sources.ledgered import Ledgered
 from coupon_pipeline.sources.registry import open_source
 from coupon_pipeline.sources.source import EvaluationPlan, Source
 from coupon_pipeline.tables import Store
@@ -22,8 +24,8 @@ class Pipeline:
 
     @cached_property
     def source(self) -> Source:
-        """Where raw tables come from; raises SourceError for an unknown name."""
-        return open_source(self.settings)
+        """Where raw tables come from, the ledger included; raises SourceError for an unknown name."""
+        return Ledgered(open_source(self.settings), self.settings)
 
     @cached_property
     def store(self) -> Store:
@@ -50,6 +52,17 @@ class Pipeline:
             self.settings.max_coupons_per_household,
             self.settings.assumed_face_value_cents,
             self.settings.issue_cost_cents,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """What the ledger holds to when it issues."""
+        return Limits(
+            self.settings.liability_cents,
+            self.settings.supplier_liability_cents,
+            self.settings.max_coupons_per_household_day,
+            self.settings.max_issues_per_coupon,
+            self.settings.assumed_face_value_cents,
         )
 
     @property

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--short | --large]`: what the project costs, each figure from a process of its own."""
+"""`python -m benchmarks [--short | --large | --full]`: what the project costs, each figure from its own process."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def main() -> int:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--short", action="store_true", help="a small chain, in half a minute")
     size.add_argument("--large", action="store_true", help="a chain of 100,000 households alone")
+    size.add_argument("--full", action="store_true", help="also a ledger of ten million coupons")
     chosen = parser.parse_args()
     console, found = Console(), []
     try:
         with console.status("measuring") as status:
-            for row in large() if chosen.large else rows(chosen.short):
+            for row in large() if chosen.large else rows(chosen.short, chosen.full):
                 found.append(row)
                 status.update(f"{row.name}: {shown(row.value)} {row.unit}")
     except FailedMeasurementError as error:

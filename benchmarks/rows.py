@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from benchmarks.ledger_rows import ledger_rows
 from benchmarks.measure import ROOT, Measured, environment, measured, task
 from benchmarks.tasks import rows_of
 
@@ -31,14 +32,18 @@ SIMULATE = ("-m", "coupon_pipeline", "simulate")
 RUN = ("-m", "coupon_pipeline", "run")
 
 
-def rows(short: bool) -> Iterator[Outcome]:
-    """All figures; with `short` those of a small chain, without the bars that only a large one can show."""
+def rows(short: bool, full: bool = False) -> Iterator[Outcome]:
+    """All figures; with `short` those of a small chain, without the bars that only a large one can show.
+
+    With `full` the ledger grows to ten million coupons, not one.
+    """
     with TemporaryDirectory(prefix="bench-") as folder:
         yield from simulating(Path(folder), short)
         yield from landing(Path(folder))
     yield from growing(short)
     yield from truth(short)
     yield from validating(short)
+    yield from ledger_rows(short, full)
     if not short:
         yield from running()
 

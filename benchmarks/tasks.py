@@ -95,11 +95,19 @@ def contracts(name: str, **options: Any) -> dict[str, Any]:
     return getattr(found, name)(**options)
 
 
+def ledger(name: str, **options: Any) -> dict[str, Any]:
+    """A function of `benchmarks.ledger`."""
+    from benchmarks import ledger as found
+
+    return getattr(found, name)(**options)
+
+
 TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "growth": growth,
     "truth": truth,
     "landing": landing,
     **{name: partial(contracts, name) for name in ("against_sql", "written", "memory", "one_week", "jobs")},
+    **{name: partial(ledger, name) for name in ("redeeming", "validating", "bulk", "growing")},
 }
 
 if __name__ == "__main__":

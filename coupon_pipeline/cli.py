@@ -12,11 +12,14 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from coupon_pipeline.commands.ledger import VERBS
 from coupon_pipeline.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 contracts = typer.Typer(no_args_is_help=True, help="What differs between versions of contracts, and what may not.")
 app.add_typer(contracts, name="contracts")
+ledger = typer.Typer(no_args_is_help=True, help="The care of the coupon ledger: tables, moves, backups, keys.")
+app.add_typer(ledger, name="ledger")
 console = Console()
 PREFIXES = {"ChainSettings": "COUPON_CHAIN_"}
 """Class of settings -> what its variables begin with, where that is not COUPON_."""
@@ -63,13 +66,15 @@ def erase(household: Annotated[str, typer.Argument(help="The grocer's own id of 
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 3000, host: Annotated[str, typer.Option()] = "127.0.0.1"
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 3000,
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer; one that dies is replaced.")] = 1,
 ) -> None:
-    """Answer /recommend and /score over HTTP from the last published bundle."""
+    """Answer over HTTP: offers from the last published bundle, the life of coupons from the ledger."""
     with plain_errors(service=True):
-        from serving.run import serve as serve_bundles
+        from serving.run import serve as serve_settings
 
-        serve_bundles(Settings().bundles, host, port)
+        serve_settings(Settings(), host, port, workers)
 
 
 @app.command()
@@ -128,6 +133,35 @@ def quarantine(
             with storage.instance(Path.cwd()) as instance:
                 command.replay(pipeline, wanted, instance, console)
         command.quarantine(pipeline, wanted, limit, console)
+
+
+@app.command()
+def reconcile(
+    day: Annotated[str, typer.Option(help="Store-local day, as YYYY-MM-DD.")],
+    strict: Annotated[bool, typer.Option(help="End with 1 where there is a difference.")] = False,
+) -> None:
+    """Hold a day's redemptions against tills, export and bills, and list every difference with its money."""
+    with plain_errors():
+        from assets.pipeline import Pipeline
+
+        from coupon_pipeline.commands.reconcile import show_day
+
+        differences = show_day(Pipeline(Settings()), day, console)
+    if strict and differences:
+        raise typer.Exit(1)
+
+
+@app.command()
+def audit() -> None:
+    """Recompute every balance of the ledger from its facts; end with 1 where the books do not close."""
+    with plain_errors():
+        from coupon_pipeline.commands.audit import show_audit
+        from coupon_pipeline.reconciling.opening import opened
+
+        with opened(Settings()) as database:
+            closes = show_audit(database, console)
+    if not closes:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -202,3 +236,7 @@ def stop(line: str) -> None:
     """Say one line on standard error and end with exit code 2."""
     print(line, file=sys.stderr)
     raise SystemExit(2)
+
+
+for name, verb in VERBS.items():
+    ledger.command(name)(plain_errors()(verb))

@@ -13,6 +13,7 @@ from assets import (
     features,
     landing,
     models,
+    reconciliation,
     snapshot,
 )
 from assets.graph import Graph
@@ -23,7 +24,7 @@ from coupon_pipeline.contracts import reader
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.sources.source import SourceError
 
-WEEKLY = ("landing", "contracts", "features", "coupons", "serving")
+WEEKLY = ("landing", "contracts", "features", "coupons", "ledger", "serving")
 """Groups of a cycle, in the order in which they run."""
 
 
@@ -84,6 +85,8 @@ def _assets(graph: Graph) -> list[dg.AssetsDefinition]:
         models.redemption_model(graph),
         models.champion(graph),
         coupons.assignments(graph),
+        coupons.issues(graph),
+        reconciliation.reconciliation(graph),
         snapshot.published(graph),
     ]
 

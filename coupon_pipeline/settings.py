@@ -53,6 +53,23 @@ class Settings(BaseSettings):
     issue_cost_cents: float = Field(default=0.2, ge=0)
     """What it costs to send one coupon, in minor units."""
 
+    environment: Literal["development", "production"] = "development"
+    """Where this runs: in development keys that are missing are made at random, in production they are refused."""
+    ledger_url: str | None = None
+    """Database of the coupon ledger, `postgresql://…` or `sqlite:///…`; unset: a SQLite file below `data`."""
+    ledger_keys: Path | None = None
+    """File with the keys of the ledger; unset: beside the SQLite file."""
+    api_keys: Path | None = None
+    """File with the digests of the bearer keys of the service; unset: development makes keys of its own."""
+    liability_cents: int | None = Field(default=None, ge=0)
+    """The most face value that may be outstanding or redeemed in all, in minor units; unset: no limit."""
+    supplier_liability_cents: int | None = Field(default=None, ge=0)
+    """The same for what one supplier pays of it; unset: no limit."""
+    max_coupons_per_household_day: int | None = Field(default=None, ge=1)
+    """The most coupons that one household gets on a day; unset: no limit."""
+    max_issues_per_coupon: int | None = Field(default=None, ge=1)
+    """How often one coupon may be issued in all; unset: no limit."""
+
     @property
     def mlflow_uri(self) -> str:
         """Tracking and registry store: one SQLite file for all sources."""
@@ -67,3 +84,18 @@ class Settings(BaseSettings):
     def bundles(self) -> Path:
         """Folder of the bundles that the service reads."""
         return self.data / self.source / "bundles"
+
+    @property
+    def ledger_folder(self) -> Path:
+        """Folder of the source's ledger."""
+        return self.data / self.source / "ledger"
+
+    @property
+    def ledger(self) -> str:
+        """URL of the ledger's database."""
+        return self.ledger_url or f"sqlite:///{(self.ledger_folder / 'ledger.db').absolute()}"
+
+    @property
+    def ledger_key_file(self) -> Path:
+        """File with the keys of the ledger."""
+        return self.ledger_keys or self.ledger_folder / "keys.json"

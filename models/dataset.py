@@ -93,7 +93,7 @@ def labels(store: Store, campaign: Campaign, pairs: pa.Table) -> pa.Array:
             f"campaign {campaign.campaign_id} ends on {campaign.ends_on}, after the last week of the calendar: "
             "its labels are not closed"
         )
-    redeemed = store.as_of(closes_at(store, campaign)).table("coupon_redemptions")
+    redeemed = store.as_of(closes_at(store, campaign)).state("coupon_redemptions")
     redeemed = redeemed.filter(redeemed.redeemed_at >= ibis.literal(store.calendar.midnight(campaign.starts_on)))
     found = _keys(redeemed.filter(redeemed.household_id.notnull()).select(*KEYS).distinct().to_pyarrow())
     return pa.array(_keys(pairs).isin(found).astype("int64"))

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextvars import ContextVar
 from typing import Final
+from uuid import uuid4
 
-from pydantic import BaseModel, ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.problem import Problem, describe, internal_error
-from serving.strict_json import MalformedError, parse
+from serving import bodies, headers
+from serving.api_keys import ApiKeys
+from serving.problem import MEDIA_TYPE, Problem, describe, internal_error, outcome_unknown
+from serving.route import ADMITTED, Admitted, Route
 
-BODY_SECONDS: Final = 3.0
-MAX_ERRORS: Final = 20
+_REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Route:
-    """What one path takes; a path that ends in `/*` stands for everything below it."""
-
-    methods: tuple[str, ...] = ("GET", "HEAD")
-    body: type[BaseModel] | None = None
-    max_bytes: int = 0
-    needs_bundle: bool = False
+def request_id() -> str:
+    """The name of the request that is being answered; its answer carries it as x-request-id."""
+    return _REQUEST_ID.get() or uuid4().hex
 
 
 class Guard:
     """An ASGI application around another one; every refusal is a Problem."""
 
-    def __init__(self, app: ASGIApp, routes: Mapping[str, Route], has_bundle: Callable[[], bool]) -> None:
-        self._app, self._routes, self._has_bundle = app, routes, has_bundle
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Mapping[str, Route],
+        has_bundle: Callable[[], bool],
+        keys: ApiKeys | None = None,
+        is_ledger_failing: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._app, self._routes = app, routes
+        self._has_bundle, self._is_ledger_failing = has_bundle, is_ledger_failing
+        self._keys = keys or ApiKeys({})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; a fault below becomes a 500 and one log line."""
@@ -42,23 +46,25 @@ class Guard:
             return await self._app(scope, receive, send)
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
+        _REQUEST_ID.set(uuid4().hex)
         answer = _Answer(send)
         try:
             await self._forward(scope, receive, answer)
-            problem = internal_error() if answer.failed or not answer.started else None
+            problem = self._failure(scope, answer) if answer.failed or not answer.started else None
             reason = f"status {answer.failed}"
         except Problem as refusal:
             problem, reason = refusal, ""
-        except _ClientGoneError:
+        except bodies.ClientGoneError:
             return None
         except Exception as error:  # boundary: a client always gets an answer, the log never a value of the request
             problem, reason = internal_error(), describe(error)
         if problem is None:
             return None
-        if problem.status == 500:
+        if problem.status >= 500 and reason:
             logger.error("no answer to %s: %s", self._name(scope["path"]), reason)
         if not answer.started:
-            await problem.response()(scope, receive, send)
+            answer.failed = 0
+            await problem.response()(scope, receive, answer)
         return None
 
     def _name(self, path: str) -> str | None:
@@ -66,6 +72,12 @@ class Guard:
             return path
         folder = f"/{path.split('/')[1]}/*" if path.count("/") > 1 else ""
         return folder if folder in self._routes else None
+
+    def _failure(self, scope: Scope, answer: _Answer) -> Problem:
+        """What a client is told where the application failed; one that wrote something may have done its work."""
+        name = self._name(scope["path"])
+        changes = name is not None and self._routes[name].needs_key
+        return outcome_unknown() if changes and answer.failed == 504 else internal_error()
 
     async def _forward(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         name = self._name(scope["path"])
@@ -76,21 +88,30 @@ class Guard:
         if scope["method"] not in route.methods:
             allowed = ", ".join(route.methods)
             raise Problem(405, "method_not_allowed", f"{name} takes {allowed}.", headers={"allow": allowed})
+        client = headers.client(scope, route, self._keys)
+        asked = None
         if route.body is not None:
-            receive = _replay(await _valid_body(scope, receive, route), receive)
+            headers.check_content_type(scope)
+        key = headers.idempotency_key(scope, route)
+        if route.body is not None:
+            body = await bodies.read(receive, route.max_bytes)
+            asked, receive = bodies.valid(body, route), bodies.replay(body, receive)
+        self._check_ready(route)
+        await self._app({**scope, ADMITTED: Admitted(client, key, asked)}, receive, answer)
+
+    def _check_ready(self, route: Route) -> None:
+        if route.needs_ledger and self._is_ledger_failing():
+            raise Problem(503, "ledger_failing", "The ledger has failed several times in a row: see its database.")
         if route.needs_bundle and not self._has_bundle():
-            raise Problem(
-                503, "no_bundle", "No bundle is loaded yet: publish one with `make run`; it is then picked up."
-            )
-        await self._app(scope, receive, answer)
-
-
-class _ClientGoneError(Exception):
-    """The client hung up: nobody is left to answer."""
+            detail = "No bundle is loaded yet: publish one with `make run`; it is then picked up."
+            raise Problem(503, "no_bundle", detail)
 
 
 class _Answer:
-    """Passes an answer on, but holds back a failure (5xx) of the application, which the guard words itself."""
+    """Passes an answer on with the headers that all have.
+
+    A failure (5xx) of the application is held back, unless it is a problem already: the guard words it itself.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -99,58 +120,11 @@ class _Answer:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            if message["status"] >= 500:
+            given = [(name, value) for name, value in message.get("headers", []) if name.lower() != b"server"]
+            if message["status"] >= 500 and (b"content-type", MEDIA_TYPE.encode()) not in given:
                 self.failed = message["status"]
-            headers = [(name, value) for name, value in message.get("headers", []) if name.lower() != b"server"]
-            message = {**message, "headers": [*headers, (b"x-content-type-options", b"nosniff")]}
+            added = [(b"x-request-id", request_id().encode()), (b"x-content-type-options", b"nosniff")]
+            message = {**message, "headers": [*given, *added]}
         if not self.failed:
             self.started = True
             await self._send(message)
-
-
-async def _valid_body(scope: Scope, receive: Receive, route: Route) -> bytes:
-    headers = dict(scope["headers"])
-    if headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
-        raise Problem(415, "unsupported_media_type", "Send the body as content-type application/json.")
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await _read(receive, route.max_bytes)
-    except TimeoutError as error:
-        detail = f"The body did not arrive within {BODY_SECONDS:g} seconds."
-        raise Problem(408, "body_timeout", detail, headers={"connection": "close"}) from error
-    try:
-        route.body.model_validate(parse(body)) if route.body else None
-    except MalformedError as error:
-        raise Problem(400, "malformed", "The body is not strict JSON.", ((error.field, str(error)),)) from error
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
-        errors = tuple((".".join(map(str, e["loc"]))[:100] or "body", e["msg"]) for e in found)
-        raise Problem(400, "invalid", f"{errors[0][0]}: {errors[0][1]}.", errors) from error
-    return body
-
-
-async def _read(receive: Receive, most: int) -> bytes:
-    size, body, more = 0, bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _ClientGoneError
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        size += len(chunk)
-        # What is too much is read all the same, and dropped: a client that still sends would not see the answer.
-        if size <= most:
-            body += chunk
-    if size > most:
-        detail = f"The body may have at most {most} bytes."
-        raise Problem(413, "body_too_large", detail, (("body", detail),))
-    return bytes(body)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body once more, then what follows it."""
-    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replayed() -> Message:
-        return first.pop() if first else await receive()
-
-    return replayed

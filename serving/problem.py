@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import Response
+
+MEDIA_TYPE: Final = "application/problem+json"
 
 
 class Problem(Exception):  # noqa: N818 (the name of the thing in RFC 9457)
@@ -35,12 +37,18 @@ class Problem(Exception):  # noqa: N818 (the name of the thing in RFC 9457)
             "code": self.code,
             "errors": [{"field": field, "message": message} for field, message in self.errors],
         }
-        return Response(json.dumps(body), self.status, self.headers, "application/problem+json")
+        return Response(json.dumps(body), self.status, self.headers, MEDIA_TYPE)
 
 
 def internal_error() -> Problem:
     """What a client is told of a fault of ours: nothing but that it is ours."""
     return Problem(500, "internal_error", "The service failed to answer; the request may be sent again.")
+
+
+def outcome_unknown() -> Problem:
+    """What a client is told where nobody knows whether a change was made."""
+    detail = "The answer did not come in time: send the same request with the same key again."
+    return Problem(503, "outcome_unknown", detail, headers={"retry-after": "1"})
 
 
 def describe(error: BaseException) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from serving.ids import number
 from serving.reasons import reasons
 from serving.schemas import Reason, RecommendRequest, ScoreRequest
 
@@ -16,24 +18,27 @@ from coupon_pipeline.snapshot.rank import rank
 from coupon_pipeline.snapshot.trees import probability
 from coupon_pipeline.snapshot.value import redemption_value
 
-NO_ID = -1
-"""Stands for an id that no bundle can hold: theirs are not negative."""
 
-
-def recommend(bundle: Bundle, request: RecommendRequest, now: datetime) -> dict[str, Any]:
+def recommend(
+    bundle: Bundle,
+    request: RecommendRequest,
+    now: datetime,
+    may_be_sent: Callable[[int], bool] = lambda household: True,
+) -> dict[str, Any]:
     """RecommendAnswer without its request_id, at the business time `now` (naive UTC).
 
     A known household gets its own eligible offers that are still valid; an unknown one the popular coupons, `degraded`.
+    `may_be_sent` tells of a household that consented as the bundle knows whether it still does.
     """
     content = bundle.content
     limit = min(request.limit, content.max_per_household)
-    household = bundle.household(_number(request.household_id))
+    household = bundle.household(number(request.household_id))
     today = np.datetime64(now.replace(tzinfo=UTC).astimezone(ZoneInfo(content.timezone)).date())
     answer: dict[str, Any] = {"offers": [], "degraded": household is None} | _versions(bundle)
     if household is None:
         live = content.popular[content.valid_to[content.popular] >= today]
         answer["offers"] = [_offer(bundle, coupon) for coupon in live[:limit].tolist()]
-    elif content.household_consent[household]:
+    elif content.household_consent[household] and may_be_sent(int(content.household_ids[household])):
         answer["offers"] = _own_offers(bundle, household, today, limit)
     else:
         answer["reason"] = "no_marketing_consent"
@@ -42,8 +47,8 @@ def recommend(bundle: Bundle, request: RecommendRequest, now: datetime) -> dict[
 
 def score(bundle: Bundle, request: ScoreRequest) -> dict[str, Any]:
     """ScoreAnswer: the redemption probability of each pair, None where the bundle holds no such pair."""
-    households = np.array([_number(pair.household_id) for pair in request.pairs])
-    coupons = np.array([_number(pair.coupon_id) for pair in request.pairs])
+    households = np.array([number(pair.household_id) for pair in request.pairs])
+    coupons = np.array([number(pair.coupon_id) for pair in request.pairs])
     pairs = bundle.find_pairs(households, coupons)
     known = np.flatnonzero(pairs >= 0)
     scores = np.full(len(pairs), None, dtype=object)
@@ -90,11 +95,3 @@ def _offer(
 
 def _versions(bundle: Bundle) -> dict[str, str]:
     return {"model_version": bundle.content.model_version, "bundle_version": bundle.version}
-
-
-def _number(text: str) -> int:
-    """The id behind its text; NO_ID for a text that is none: `01` and `1.0` are not the household `1`."""
-    if not (text.isdecimal() and (text == "0" or text[0] != "0")):
-        return NO_ID
-    number = int(text)
-    return number if number < 2**63 else NO_ID

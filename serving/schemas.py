@@ -14,18 +14,20 @@ Id = Annotated[
 ]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A body that must be of exactly the shape that is described, and that no message quotes."""
+
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 
 
-class BasketLine(_Strict):
+class BasketLine(Strict):
     """One product of the open basket."""
 
     product_id: Id
     quantity: int = Field(ge=1, le=10_000)
 
 
-class RecommendRequest(_Strict):
+class RecommendRequest(Strict):
     """Who asks for offers. `store_id` and `basket` are checked, but do not change the offers."""
 
     household_id: Id
@@ -34,14 +36,14 @@ class RecommendRequest(_Strict):
     limit: int = Field(default=MAX_OFFERS, ge=1, le=MAX_OFFERS)
 
 
-class Pair(_Strict):
+class Pair(Strict):
     """A household and a coupon."""
 
     household_id: Id
     coupon_id: Id
 
 
-class ScoreRequest(_Strict):
+class ScoreRequest(Strict):
     """Pairs to score, answered in the same order."""
 
     pairs: list[Pair] = Field(min_length=1, max_length=MAX_PAIRS)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from coupon_pipeline.clock import BusinessClock
+from coupon_pipeline.clock import BusinessClock, from_milliseconds
 from coupon_pipeline.snapshot.bundle import (
     BadBundleError,
     Bundle,
@@ -18,8 +17,6 @@ from coupon_pipeline.snapshot.bundle import (
 )
 
 POLL_SECONDS: Final = 1.0
-VARIABLE: Final = "COUPON_BUNDLES"
-"""Environment variable with the folder of the bundles, for processes that nobody hands one to."""
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +24,12 @@ logger = logging.getLogger(__name__)
 class Snapshots:
     """The current bundle of one folder. A request reads `current` once, so that it never mixes two versions."""
 
-    def __init__(self, root: Path, clock: BusinessClock | None = None) -> None:
+    def __init__(self, root: Path, clock: BusinessClock | None = None, started: BusinessClock | None = None) -> None:
+        """By `clock`, whatever the bundles say; or by one that has `started` and runs on with them."""
         self.root = root
         self.current: Bundle | None = None
-        self._clock = clock
+        self._clock = clock or started
+        self._is_given = clock is not None
         self._refused: str | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -67,11 +66,33 @@ class Snapshots:
         clock = self._clock or BusinessClock(None)
         return max(clock.now(), bundle.decided_at)
 
+    def milliseconds(self) -> int:
+        """Business time in epoch milliseconds, 0 as long as nothing has told it."""
+        return self._clock.milliseconds() if self._clock else 0
+
+    def begin(self, fact: int) -> bool:
+        """Run on from the ledger's latest fact (epoch milliseconds, 0 for none); returns whether time is known.
+
+        Until there is a bundle nothing else tells which years the data lives in.
+        """
+        if fact:
+            self._clock = self._clock or BusinessClock(from_milliseconds(fact))
+            self._clock.run_from(from_milliseconds(fact))
+        return self._clock is not None
+
     def _switch(self, bundle: Bundle) -> None:
-        if self._clock is None:
-            self._clock = BusinessClock(bundle.decided_at if bundle.content.clock == "source" else None)
+        if not self._is_given:
+            self._set_clock(bundle)
         self.current = bundle
         logger.info("serving bundle %s", bundle.version)
+
+    def _set_clock(self, bundle: Bundle) -> None:
+        if bundle.content.clock == "system":
+            self._clock = self._clock if self.current else BusinessClock(None)
+        elif self._clock is None:
+            self._clock = BusinessClock(bundle.decided_at)
+        else:
+            self._clock.run_from(bundle.decided_at)
 
     def _poll(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
@@ -79,24 +100,3 @@ class Snapshots:
                 self.refresh()
             except Exception:  # boundary: the thread outlives whatever one look at the disk brings
                 logger.exception("looking for a new bundle failed; trying again")
-
-
-_opened: list[Snapshots] = []
-
-
-def open_snapshots(root: Path, clock: BusinessClock | None = None) -> Snapshots:
-    """Make the Snapshots that this process serves from: BentoML builds its services itself and hands them nothing."""
-    _opened[:] = [Snapshots(root, clock)]
-    return _opened[0]
-
-
-def snapshots() -> Snapshots:
-    """The Snapshots of this process; without `open_snapshots`, those of the folder in COUPON_BUNDLES.
-
-    Raises RuntimeError if neither is given.
-    """
-    if not _opened:
-        if VARIABLE not in os.environ:
-            raise RuntimeError(f"{VARIABLE} is not set: give the folder of the bundles, or start with: make serve")
-        open_snapshots(Path(os.environ[VARIABLE]))
-    return _opened[0]

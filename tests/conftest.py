@@ -19,21 +19,21 @@ from coupon_pipeline.commands.run import run
 from coupon_pipeline.settings import Settings
 
 TOGETHER = (
-    "tests/journeys/test_simulated.py",
-    "tests/journeys/",
-    "tests/models/test_registry.py",
-    "tests/simulation/dirt/",
-    "tests/sources/test_postgresql.py",
-    "tests/sources/test_simulated.py",
+    ("tests/journeys/test_ledger.py", "tests/journeys/test_simulated.py"),
+    ("tests/journeys/",),
+    ("tests/models/test_registry.py",),
+    ("tests/simulation/dirt/",),
+    ("tests/sources/test_postgresql.py",),
+    ("tests/sources/test_simulated.py",),
 )
-"""Tests that share something costly, such as one whole run, and so stay in one process."""
+"""Tests that share something costly, such as one whole run, and so stay in one process; the first group counts."""
 
 
 class SharedTogether(LoadScopeScheduling):
     """Spreads tests over processes one by one, but those of TOGETHER as one block each."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((path for path in TOGETHER if nodeid.startswith(path)), nodeid)
+        return next((group[0] for group in TOGETHER if nodeid.startswith(group)), nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -27,6 +27,14 @@ GIVEN: dict[str, tuple[str, object]] = {
     "max_coupons_per_household": ("3", 3),
     "assumed_face_value_cents": ("150", 150),
     "issue_cost_cents": ("0.5", 0.5),
+    "environment": ("production", "production"),
+    "ledger_url": ("postgresql://ledger@db/coupons", "postgresql://ledger@db/coupons"),
+    "ledger_keys": ("/srv/keys.json", Path("/srv/keys.json")),
+    "api_keys": ("/srv/api.json", Path("/srv/api.json")),
+    "liability_cents": ("5000000", 5_000_000),
+    "supplier_liability_cents": ("90000", 90_000),
+    "max_coupons_per_household_day": ("4", 4),
+    "max_issues_per_coupon": ("1000", 1_000),
 }
 """Field -> the text of its variable, and the value that it becomes."""
 
@@ -74,6 +82,11 @@ def test_a_variable_without_the_prefix_changes_nothing(monkeypatch: pytest.Monke
         ("assumed_face_value_cents", "0"),
         ("issue_cost_cents", "-0.1"),
         ("issue_cost_cents", "nan"),
+        ("environment", "staging"),
+        ("liability_cents", "-1"),
+        ("supplier_liability_cents", "1.5"),
+        ("max_coupons_per_household_day", "0"),
+        ("max_issues_per_coupon", "0"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_by_name(field: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +109,15 @@ def test_files_of_a_source_lie_below_the_data_folder() -> None:
     assert settings.bundles == Path("/srv/data/mine/bundles")
     assert settings.mlflow_uri == "sqlite:////srv/data/mlflow/mlflow.db"
     assert settings.mlflow_artifacts == Path("/srv/data/mlflow/artifacts")
+
+
+def test_the_ledger_lies_below_the_data_folder_of_its_source_unless_it_is_given_a_place() -> None:
+    settings = Settings(data=Path("/srv/data"), source="mine")
+    assert settings.ledger == "sqlite:////srv/data/mine/ledger/ledger.db"
+    assert settings.ledger_key_file == Path("/srv/data/mine/ledger/keys.json")
+    elsewhere = Settings(ledger_url="postgresql://db/coupons", ledger_keys=Path("/run/keys.json"))
+    assert elsewhere.ledger == "postgresql://db/coupons"
+    assert elsewhere.ledger_key_file == Path("/run/keys.json")
 
 
 def test_the_model_registry_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

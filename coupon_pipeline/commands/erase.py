@@ -11,7 +11,11 @@ from coupon_pipeline.contracts import reader
 from coupon_pipeline.erasures.households import add, last_instant
 from coupon_pipeline.erasures.rule import HOUSEHOLD, Rule
 from coupon_pipeline.files import check_writable
-from coupon_pipeline.sources.erasing import forget, number_of
+from coupon_pipeline.sources.erasing import (
+    forget,
+    forget_in_ledger,
+    number_of,
+)
 from coupon_pipeline.sources.source import SourceError
 from coupon_pipeline.tables import Store, read_parquet
 
@@ -33,6 +37,7 @@ def erase(pipeline: Pipeline, household: str, console: Console) -> None:
         )
     add(store, week, {number: last_instant(store, week)})
     forget(pipeline.source, store.erased())
+    forget_in_ledger(pipeline.settings, store, store.erased())
     told = "was erased before" if number in erased else "is erased for every reader"
     console.print(f"{told}; `make run` removes it from all files and from the service", highlight=False, soft_wrap=True)
 

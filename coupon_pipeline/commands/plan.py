@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assets.digests import DECISION_TABLES, FEATURE_TABLES, Digests
+from assets.digests import DECISION_TABLES, FEATURE_TABLES, ISSUES, Digests
 from assets.pipeline import Pipeline
 from models import training
 from models.registry import Registry, RegistryError
 
 from coupon_pipeline.features.sets import REDEMPTION
 from coupon_pipeline.snapshot.bundle import BadBundleError, open_bundle
+from coupon_pipeline.sources.ledgered import there_is_a_ledger
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,11 @@ def cycle_is_stale(pipeline: Pipeline, week: str) -> bool:
     expected = {("coupons", "candidates"): digests.candidates(week)}
     expected |= {("features", table): digests.features(week) for table in FEATURE_TABLES}
     expected |= {("coupons", table): digests.decisions(week, champion.digest) for table in DECISION_TABLES}
+    expected[ISSUES] = digests.issues(week, champion.digest)
     expected["serving", "snapshot"] = digests.snapshot(week, champion.digest)
     if any(digests.found(*key, week) != digest for key, digest in expected.items()):
+        return True
+    if not there_is_a_ledger(pipeline.settings):
         return True
     [published] = pipeline.store.read("serving", "snapshot", week)["bundle_version"].to_pylist()
     try:

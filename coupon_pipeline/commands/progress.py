@@ -1,7 +1,8 @@
-"""Shows a running job: what it works on now, and one line per asset when it is done."""
+"""Shows a running job: what it works on now and how far it is, and one line per asset when it is done."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Generator, Mapping
@@ -24,6 +25,8 @@ class Progress:
     def __call__(self, entry: dg.EventLogEntry) -> None:
         """Take note of one event."""
         event = entry.dagster_event
+        if event is None and entry.step_key is not None and entry.level == logging.INFO:
+            self.status.update(f"[bold]{entry.step_key.replace('__', '/')}[/]  {entry.user_message}")
         if event is None or event.step_key is None:
             return
         step = event.step_key

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from assets.digests import Digests
+from assets.digests import ISSUES, Digests
 from assets.pipeline import Pipeline
 from models import training
 from models.campaigns import named
@@ -18,6 +18,9 @@ from models.campaigns import named
 from coupon_pipeline.commands.outcome import Outcome, print_table, write_json
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.contracts.judging import published
+from coupon_pipeline.issuing.cycle import outstanding_cents
+from coupon_pipeline.issuing.record import refused
+from coupon_pipeline.sources.ledgered import latest, opened
 
 METRICS = ("auc", "ap", "ndcg_at_16", "recall_at_16")
 
@@ -120,6 +123,20 @@ def decision_rows(pipeline: Pipeline, week: str) -> list[Outcome]:
         Outcome("budget", terms.budget_cents / 100, currency),
         Outcome("assumed_face_value_cents", terms.assumed_face_value_cents, f"cents, for {unknown} of them"),
         Outcome("issue_cost_cents", terms.issue_cost_cents, "cents each"),
+        *issue_rows(pipeline, week),
+    ]
+
+
+def issue_rows(pipeline: Pipeline, week: str) -> list[Outcome]:
+    """What the ledger made of a cycle's assignments, and what it has promised in all."""
+    recorded = pipeline.store.read(*ISSUES, week)
+    issued = recorded.num_rows - recorded["issue_id"].null_count
+    with opened(pipeline.settings, latest) as ledger:
+        outstanding = outstanding_cents(ledger) / 100
+    return [
+        Outcome("coupons issued", issued, "coupons"),
+        *(Outcome(f"not issued: {reason}", count, "coupons") for reason, count in refused(recorded).items()),
+        Outcome("liability outstanding", outstanding, pipeline.source.currency),
     ]
 
 

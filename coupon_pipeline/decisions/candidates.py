@@ -102,7 +102,7 @@ def _with_arms(as_of: AsOf, pairs: ibis.Table, assignment: Assignment | None) ->
 
 def _judged(as_of: AsOf, pairs: ibis.Table) -> ibis.Table:
     customers = as_of.state("customers").select("household_id", "marketing_consent", "erased_at")
-    issued, redeemed = as_of.table("coupon_issues"), as_of.table("coupon_redemptions")
+    issued, redeemed = as_of.table("coupon_issues"), as_of.state("coupon_redemptions")
     # Of a household that the CRM no longer knows there is nothing to decide.
     known = pairs.join(customers, "household_id")
     pair, category = ["household_id", "coupon_id"], ["household_id", "category"]

@@ -125,7 +125,7 @@ class History:
     @cached_property
     def redemptions(self) -> ibis.Table:
         """Distinct (household_id, coupon_id) redeemed so far, with the age of the first time and the coupon's facts."""
-        redeemed = self.as_of.table("coupon_redemptions")
+        redeemed = self.as_of.state("coupon_redemptions")
         redeemed = redeemed.filter(redeemed.household_id.notnull())
         first = redeemed.group_by("household_id", "coupon_id").agg(age=self.age(redeemed.redeemed_at.min()))
         coupons = self.all_coupons.select("coupon_id", "campaign_id", "upc", "category", "kind", "ends_on")

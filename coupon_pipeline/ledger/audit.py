@@ -66,35 +66,33 @@ def _events(tx: Transaction) -> list[Check]:
 
 
 def _broken_batches(tx: Transaction) -> list[Row]:
-    """Batches (number, cents that differ) that are out of turn, or whose rows are not those that were claimed.
-
-    Of a trimmed batch the digest stands for the rows, as the next one goes on from it.
-    """
-    claimed = {(number, topic): (events, cents) for number, topic, events, cents in tx.all(balances.CLAIMED)}
+    """Batches (number, cents that differ) that are out of turn, or whose rows are not those that were claimed."""
+    claimed = {(number, topic): (int(events), int(cents)) for number, topic, events, cents in tx.all(balances.CLAIMED)}
     broken, last, before, digest = [], 0, 0, ""
     for number, known_at, said, trimmed_at in tx.all(balances.BATCHES):
-        in_turn = number == last + 1 and known_at > before
-        events = [] if trimmed_at is not None else tx.all(TAKEN, number=number)
-        is_kept = trimmed_at is not None or digest_of(digest, events) == said
-        off = 0 if trimmed_at is not None else _difference(number, events, claimed)
-        if not (in_turn and is_kept) or off is None:
-            broken.append((number, off or 0))
+        is_whole, off = number == last + 1 and known_at > before, 0
+        # Of a trimmed batch its digest stands for the rows, as the next one goes on from it.
+        if trimmed_at is None:
+            events = tx.all(TAKEN, number=number)
+            differing, off = _counted_otherwise(number, events, claimed)
+            is_whole = is_whole and not differing and digest_of(digest, events) == said
+        if not is_whole:
+            broken.append((number, off))
         last, before, digest = number, known_at, said
     return broken
 
 
-def _difference(number: int, events: list[Row], claimed: dict[tuple[int, str], tuple[int, int]]) -> int | None:
-    """Cents by which a batch's rows differ from what was counted when they were claimed; None where nothing does not.
-
-    A difference in numbers alone is 0.
-    """
-    off, same = 0, True
+def _counted_otherwise(
+    number: int, events: list[Row], claimed: dict[tuple[int, str], tuple[int, int]]
+) -> tuple[int, int]:
+    """In how many topics a batch's rows differ from what was counted when they were claimed, and by how many cents."""
+    topics, off = 0, 0
     for topic in TOPICS:
         cents = [event[-1] for event in events if event[2] == topic]
         count, total = claimed.get((number, topic), (0, 0))
-        same = same and (len(cents), sum(cents)) == (count, total)
+        topics += (len(cents), sum(cents)) != (count, total)
         off += abs(sum(cents) - total)
-    return None if same else off
+    return topics, off
 
 
 OVER_ROWS: Final[dict[str, Callable[[Transaction], list[Row]]]] = {

@@ -59,7 +59,10 @@ WRONG: Final = {
         "(select sum(value_cents) - max(value_cents) as cents from issue where day_slot is not null "
         "group by pid, day, day_slot having count(*) > 1) as beyond",
     ),
-    "limits that are passed": _count("reserved - granted", "escrow where reserved < 0 or reserved > granted"),
+    "limits that are passed": _count(
+        "case when reserved < 0 then -reserved else reserved - granted end",
+        "escrow where reserved < 0 or reserved > granted",
+    ),
 }
 """Name of a check -> how many rows are wrong, and their cents."""
 

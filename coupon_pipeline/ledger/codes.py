@@ -5,7 +5,7 @@ A code is made from the number of its issue, so that it need not be kept: the le
 
 from __future__ import annotations
 
-import hmac
+from hashlib import blake2b
 from typing import Final
 
 from coupon_pipeline.ledger.keys import CodeKey
@@ -52,15 +52,20 @@ TYPED: Final = _typed()
 
 def code_of(key: CodeKey, issue_id: int) -> str:
     """The code of an issue as printed, `XXXX-XXXX-XXXX-XXXXX`; the same key and issue give the same code."""
+    code = symbols_of(key, issue_id).decode()
+    return f"{code[:4]}-{code[4:8]}-{code[8:12]}-{code[12:]}"
+
+
+def symbols_of(key: CodeKey, issue_id: int) -> bytes:
+    """The 17 symbols of an issue's code: 80 bits of a keyed digest of the issue, and the check symbol."""
     counter, issue = 0, issue_id.to_bytes(8, "big")
     while True:
-        digest = hmac.digest(key.code, issue + counter.to_bytes(2, "big"), "sha256")
-        number = int.from_bytes(digest[:CODE_BYTES], "big")
+        digest = blake2b(issue + counter.to_bytes(2, "big"), key=key.code, digest_size=CODE_BYTES).digest()
+        number = int.from_bytes(digest, "big")
         text = b"".join([PAIRS[number >> shift & 1023] for shift in SHIFTS])
         check = CHECK_ALPHABET[(37 - _product(text)) % 36]
         if check in ALPHABET:
-            code = text.decode()
-            return f"{code[:4]}-{code[4:8]}-{code[8:12]}-{code[12:]}{check}"
+            return text + check.encode()
         # About one in nine: its check symbol would be read as a digit.
         counter += 1
 
@@ -83,7 +88,12 @@ def normalized(text: str) -> str | None:
 
 def lookup_digest(key: CodeKey, code17: str) -> bytes:
     """The 16 bytes that the ledger finds a code by; `code17` as `normalized` gives it."""
-    return hmac.digest(key.lookup, code17.encode(), "sha256")[:DIGEST_BYTES]
+    return symbols_digest(key, code17.encode())
+
+
+def symbols_digest(key: CodeKey, symbols: bytes) -> bytes:
+    """The same for the 17 symbols as bytes."""
+    return blake2b(symbols, key=key.lookup, digest_size=DIGEST_BYTES).digest()
 
 
 def _product(symbols: bytes) -> int:

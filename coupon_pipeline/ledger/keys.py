@@ -16,6 +16,8 @@ ANYBODY: Final = 0o007
 PLAIN: Final = ("pseudonym", "suppression", "request")
 REMEDY: Final = "restore the file from its backup; without its keys no code of the ledger can be read"
 
+MISSING: Final = f"{REMEDY}; where the ledger holds no coupons yet, `ledger rotate-keys` makes it"
+
 
 class KeysError(ValueError):
     """Keys that are missing or damaged; the message names the file, the key and what to do, and shows no value."""
@@ -72,7 +74,7 @@ def read_keys(path: Path) -> Keys:
     try:
         mode, text = path.stat().st_mode, path.read_bytes()
     except FileNotFoundError as error:
-        raise KeysError(f"{path}: the file with the ledger's keys is missing; {REMEDY}") from error
+        raise KeysError(f"{path}: the file with the ledger's keys is missing; {MISSING}") from error
     except OSError as error:
         raise KeysError(f"{path}: the file with the ledger's keys cannot be read ({error.strerror})") from error
     if mode & ANYBODY:
@@ -85,9 +87,7 @@ def read_keys(path: Path) -> Keys:
 
 def write_keys(path: Path, keys: Keys) -> None:
     """Replace `path` by a file of `keys` with mode 0600, atomically; raises OSError."""
-    with replacing(path) as temporary:
-        temporary.touch(mode=0o600, exist_ok=False)
-        temporary.write_text(json.dumps(_encoded(keys), indent=2) + "\n", encoding="utf-8")
+    write_secret(path, _encoded(keys))
 
 
 def development_keys(path: Path) -> Keys:
@@ -96,26 +96,38 @@ def development_keys(path: Path) -> Keys:
     Raises KeysError and OSError.
     """
     if not path.exists():
-        own = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-        try:
-            write_keys(own, Keys.random(is_development=True))
-            # Unlike a rename, a link fails where another process was faster.
-            path.hardlink_to(own)
-        except FileExistsError:
-            pass
-        finally:
-            own.unlink(missing_ok=True)
+        create_secret(path, _encoded(Keys.random(is_development=True)))
     return read_keys(path)
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Replace `path` by a text that its owner alone can read, atomically; raises OSError."""
+    with replacing(path) as temporary:
+        temporary.touch(mode=0o600, exist_ok=False)
+        temporary.write_text(text, encoding="utf-8")
+
+
+def create_secret(path: Path, text: str) -> None:
+    """The same, but a file that is there, or that another process makes at this moment, stays; raises OSError."""
+    own = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        write_secret(own, text)
+        # Unlike a rename, a link fails where another process was faster.
+        path.hardlink_to(own)
+    except FileExistsError:
+        pass
+    finally:
+        own.unlink(missing_ok=True)
 
 
 def _code_key(key_id: int) -> CodeKey:
     return CodeKey(key_id, secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES))
 
 
-def _encoded(keys: Keys) -> dict[str, Any]:
+def _encoded(keys: Keys) -> str:
     codes = [{"key_id": key.key_id, "code": key.code.hex(), "lookup": key.lookup.hex()} for key in keys.codes]
     plain = {name: getattr(keys, name).hex() for name in PLAIN}
-    return {"codes": codes, **plain, "is_development": keys.is_development}
+    return json.dumps({"codes": codes, **plain, "is_development": keys.is_development}, indent=2) + "\n"
 
 
 def _decoded(value: dict[str, Any]) -> Keys:

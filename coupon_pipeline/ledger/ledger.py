@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from coupon_pipeline.ledger.codes import code_of
 from coupon_pipeline.ledger.keys import Keys
@@ -24,7 +25,13 @@ from coupon_pipeline.ledger.operations import (
     syncing,
     voiding,
 )
-from coupon_pipeline.ledger.operations.context import Context, check_client
+from coupon_pipeline.ledger.operations.context import (
+    Context,
+    LostError,
+    check_client,
+    check_text,
+)
+from coupon_pipeline.ledger.reasons import RefusalError
 from coupon_pipeline.ledger.records import (
     Assignment,
     Basket,
@@ -42,13 +49,14 @@ from coupon_pipeline.ledger.records import (
     Valid,
     Voided,
 )
-from coupon_pipeline.ledger.statement import Database
+from coupon_pipeline.ledger.statement import Database, Transaction
 
 Clock = Callable[[], int]
 """Business time in epoch milliseconds."""
-CHUNK: Final = 5_000
+CHUNK: Final = 10_000
 """Assignments that are issued in one transaction."""
 HOLD_SECONDS: Final = 300
+REHEARSAL: Final = "rehearsal"
 
 
 class Ledger:
@@ -105,23 +113,43 @@ class Ledger:
         propensity: float | None = None,
     ) -> Issued:
         """Give a coupon to a household."""
-        labels = {
+        labels: dict[str, Any] = {
             "channel": channel,
             "decision_id": decision_id,
             "arm": arm,
             "policy": policy,
             "propensity": propensity,
         }
+        for name in issuing.TEXTS:
+            check_text(name, labels[name])
         request = issuing.IssueRequest(
             check_client(client),
             self._context.idem(key),
-            issuing.fingerprint_of(self._context, household_id, coupon_id, labels),
+            issuing.fingerprint_of(self._context, household_id, coupon_id, [labels[name] for name in issuing.LABELS]),
             self._context.household(household_id),
             coupon_id,
             labels,
         )
         now = self.now()
         return self.database.write(lambda tx: issuing.issue(tx, self._context, request, now))
+
+    def could_issue(self, household_id: int, coupon_id: int) -> bool:
+        """Whether a coupon could be given to a household at this moment; rehearsed, so that nothing changes."""
+        labels = dict.fromkeys(issuing.LABELS) | {"channel": REHEARSAL}
+        household, now = self._context.household(household_id), self.now()
+        request = issuing.IssueRequest(REHEARSAL, secrets.token_bytes(16), b"", household, coupon_id, labels)
+
+        def rehearse(tx: Transaction) -> None:
+            issuing.issue(tx, self._context, request, now)
+            raise LostError
+
+        try:
+            self.database.write(rehearse)
+        except LostError:
+            return True
+        except RefusalError:
+            pass
+        return False
 
     def issue_all(
         self,
@@ -142,7 +170,7 @@ class Ledger:
         for at in range(0, len(assignments), chunk):
             part = assignments[at : at + chunk]
             outcomes += self.database.write(
-                lambda tx, part=part: bulk.issue_chunk(tx, self._context, client, part, now)
+                lambda tx, part=part: bulk.issue_chunk(tx, self._context, client, part, now), patient=True
             )
             if progress is not None:
                 progress(len(outcomes))
@@ -155,7 +183,7 @@ class Ledger:
         for at in range(0, max(len(rows), 1), CHUNK):
             part = rows[at : at + CHUNK]
             added += self.database.write(
-                lambda tx, part=part: importing.import_live(tx, self._context, part, above, now)
+                lambda tx, part=part: importing.import_live(tx, self._context, part, above, now), patient=True
             )
         return added
 
@@ -187,7 +215,7 @@ class Ledger:
     def expire(self) -> int:
         """End all issues whose time is over, so that what they had reserved is free; returns how many."""
         now, ended = self.now(), 0
-        while count := self.database.write(lambda tx: ending.expire_some(tx, now)):
+        while count := self.database.write(lambda tx: ending.expire_some(tx, now), patient=True):
             ended += count
         return ended
 
@@ -198,13 +226,17 @@ class Ledger:
 
     def roll_up(self) -> None:
         """Sum what each campaign has paid out: a budget that is reached closes new issues."""
-        paid = self.database.read(facts.paid)
+        paid = self.database.read(facts.paid, snapshot=True)
         self.database.write(lambda tx: facts.roll_up(tx, paid))
 
     def may_be_sent(self, household_id: int) -> bool:
         """Whether a household consents to coupons, as far as the ledger knows."""
         digest = self._context.household(household_id)
         return self.database.read(lambda tx: facts.consents(tx, digest))
+
+    def knows_consents(self) -> bool:
+        """Whether the ledger has been told of any consent at all."""
+        return self.database.read(facts.knows_consents)
 
     def codes(self, issue_ids: Sequence[int]) -> list[str]:
         """The codes of issues, in the same order; raises RefusalError for an id that is none."""
@@ -214,7 +246,7 @@ class Ledger:
     def claim(self) -> Batch | None:
         """Put all events that are in no batch into the next one, known from this moment on; None without events."""
         now = self.now()
-        claimed = self.database.write(lambda tx: outbox.claim(tx, now))
+        claimed = self.database.write(lambda tx: outbox.claim(tx, now), patient=True)
         self.roll_up()
         return claimed
 
@@ -245,7 +277,7 @@ class Ledger:
     def trim(self, before: int) -> int:
         """Drop the events of done batches known before an instant; returns how many."""
         now = self.now()
-        return self.database.write(lambda tx: outbox.trim(tx, before, now))
+        return self.database.write(lambda tx: outbox.trim(tx, before, now), patient=True)
 
     def setting(self, name: str) -> str | None:
         """What is kept under a name for the whole ledger."""

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from alembic import command
@@ -14,6 +14,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from filelock import FileLock
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+
+from coupon_pipeline.ledger import sqlite_failures
 
 LOCK: Final = 0x636F75706F6E  # "coupon"
 """Number of PostgreSQL's advisory lock: any will do that nobody else takes in the same database."""
@@ -36,7 +39,7 @@ def revisions() -> tuple[str, ...]:
 def move(url: sa.URL, revision: str) -> None:
     """Move the database to a revision, `head` the newest, `base` none; whole or not at all.
 
-    Raises what the driver raises.
+    Raises UnavailableError.
     """
     engine = engine_for(url)
     try:
@@ -48,6 +51,8 @@ def move(url: sa.URL, revision: str) -> None:
             target = known[-1] if revision == "head" else revision
             is_up = known.index(target) >= known.index(current or "base")
             (command.upgrade if is_up else command.downgrade)(config, target)
+    except DBAPIError as error:
+        raise _named(error) from error
     finally:
         engine.dispose()
 
@@ -84,3 +89,12 @@ def _alone(engine: sa.Engine, url: sa.URL) -> Generator[sa.Connection]:
     with engine.begin() as connection:
         connection.execute(sa.text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         yield connection
+
+
+def _named(error: DBAPIError) -> Exception:
+    if isinstance(error.orig, sqlite3.Error):
+        return sqlite_failures.named(error.orig)
+    # SQLite alone does without the driver of PostgreSQL.
+    from coupon_pipeline.ledger import postgresql_failures
+
+    return postgresql_failures.named(cast("Any", error.orig))

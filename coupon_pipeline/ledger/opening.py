@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from coupon_pipeline.ledger.keys import Keys, development_keys, read_keys
 from coupon_pipeline.ledger.locations import OpeningError, located, shown
 from coupon_pipeline.ledger.sqlite import SqliteDatabase, create_file
-from coupon_pipeline.ledger.statement import Statement
+from coupon_pipeline.ledger.statement import (
+    Database,
+    Dialect,
+    Row,
+    Statement,
+    Transaction,
+)
 
 if TYPE_CHECKING:
     from coupon_pipeline.ledger.ledger import Ledger
@@ -21,6 +27,12 @@ if TYPE_CHECKING:
 REVISIONS: Final = ("0001", "0002")
 """What `migrations` holds, oldest first: named here so that a database in order is opened without Alembic."""
 HEAD: Final = REVISIONS[-1]
+UPGRADE: Final = "`python -m coupon_pipeline ledger upgrade`"
+HAS_REVISION: Final[dict[Dialect, Statement]] = {
+    "sqlite": Statement("select 1 from sqlite_master where name = 'alembic_version'"),
+    "postgresql": Statement("select 1 where to_regclass('alembic_version') is not null"),
+}
+REVISION: Final = Statement("select version_num from alembic_version")
 IS_USED: Final = Statement("select 1 from pseudonym limit 1")
 
 
@@ -33,10 +45,10 @@ def open_database(url: str, *, migrate: bool = True) -> SqliteDatabase | Postgre
     location = located(url)
     database = _connected(location, migrate)
     try:
-        revision = database.revision()
+        revision = revision_of(database)
         if revision != HEAD:
             _check(location, revision, migrate)
-            _move(location, database)
+            _move(location, HEAD)
     except BaseException:
         database.close()
         raise
@@ -66,13 +78,41 @@ def open_ledger(url: str, keys_path: Path, environment: str, clock: Callable[[],
         raise
 
 
+def move_database(url: str, revision: str) -> None:
+    """Move the database of a URL to an older or newer revision, whole or not at all; what that revision lacks is lost.
+
+    Raises OpeningError for a revision that this code does not know, OSError, and UnavailableError.
+    """
+    if revision not in REVISIONS:
+        raise OpeningError(f"revision {revision!r} is none of the ledger's: give one of {', '.join(REVISIONS)}")
+    location = located(url)
+    with closing(_connected(location, make=False)) as database:
+        _check(location, revision_of(database), migrate=True)
+    _move(location, revision)
+
+
+def revision_of(database: Database) -> str | None:
+    """The revision of a database's tables, None where there are none; raises UnavailableError."""
+
+    def read(transaction: Transaction) -> Row | None:
+        return transaction.one(HAS_REVISION[transaction.dialect]) and transaction.one(REVISION)
+
+    row = database.read(read)
+    return row[0] if row else None
+
+
+def is_used(database: Database) -> bool:
+    """Whether a ledger knows a household, and so was written with keys; raises UnavailableError."""
+    return database.read(lambda transaction: transaction.one(IS_USED)) is not None
+
+
 def _connected(location: sa.URL, make: bool) -> SqliteDatabase | PostgresqlDatabase:
     if location.get_backend_name() == "sqlite":
         path = Path(str(location.database))
         if make:
             create_file(path)
         elif not path.exists():
-            raise OpeningError(f"{path}: there is no ledger: `python -m coupon_pipeline ledger upgrade` makes it")
+            raise OpeningError(f"{path}: there is no ledger: {UPGRADE} makes it")
         return SqliteDatabase(path)
     from coupon_pipeline.ledger.postgresql import PostgresqlDatabase
 
@@ -88,22 +128,19 @@ def _check(location: sa.URL, revision: str | None, migrate: bool) -> None:
         )
     if not migrate:
         raise OpeningError(
-            f"the ledger at {shown(location)} has revision {revision or 'none'}, this code needs {HEAD}: "
-            "run `python -m coupon_pipeline ledger upgrade`"
+            f"the ledger at {shown(location)} has revision {revision or 'none'}, this code needs {HEAD}: run {UPGRADE}"
         )
 
 
-def _move(location: sa.URL, database: SqliteDatabase | PostgresqlDatabase) -> None:
+def _move(location: sa.URL, revision: str) -> None:
+    # Alembic costs more to import than all else here, and is needed once in a ledger's life, or twice.
     from coupon_pipeline.ledger.moves import move
 
-    try:
-        move(location, HEAD)
-    except DBAPIError as error:
-        raise database.named(error.orig) from error
+    move(location, revision)
 
 
 def _development_keys(database: SqliteDatabase | PostgresqlDatabase, path: Path) -> Keys:
     """Keys made at random where there are none, unless the ledger has been written with keys that are lost."""
-    if database.read(lambda transaction: transaction.one(IS_USED)) and not path.exists():
+    if is_used(database) and not path.exists():
         return read_keys(path)
     return development_keys(path)

@@ -17,8 +17,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from coupon_pipeline.ledger.failures import unavailable
 from coupon_pipeline.ledger.postgresql_failures import RACES, named
 from coupon_pipeline.ledger.reasons import Reason
-from coupon_pipeline.ledger.statement import Database, Dialect, Row, Statement, T, Transaction
-
+from coupon_pipeline.ledger.statement import (
+    Database,
+    Dialect,
+    Row,
+    Statement,
+    T,
+    Transaction,
+)
 
 TRIES: Final = 4
 POOL: Final = 18
@@ -30,10 +36,16 @@ SETTINGS: Final = (
     "set default_transaction_isolation = 'read committed'; set timezone = 'UTC'"
 )
 BEGIN: Final = "begin"
-PATIENT: Final = "begin; set local statement_timeout = '300s'; set local lock_timeout = '30s'"
-SNAPSHOT: Final = "begin isolation level repeatable read read only"
-HAS_REVISION: Final = Statement("select 1 where to_regclass('alembic_version') is not null")
+LONG: Final = (
+    "set local statement_timeout = '300s'; set local lock_timeout = '30s'; "
+    "set local idle_in_transaction_session_timeout = '120s'"
+)
+PATIENT: Final = f"begin; {LONG}"
+SNAPSHOT: Final = f"begin isolation level repeatable read read only; {LONG}"
+"""What reads everything, such as an audit, is no till: it may take its time."""
 Connection = psycopg.Connection[Row]
+KEPT: Final = "transaction"
+"""What the pool keeps of a connection beside it."""
 
 
 class PostgresqlTransaction:
@@ -42,7 +54,13 @@ class PostgresqlTransaction:
     dialect: Dialect = "postgresql"
 
     def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        # One cursor for the life of the connection: a fresh one would convert every query anew.
         self._cursor = connection.cursor()
+
+    def begin(self, how: LiteralString) -> None:
+        """Begin a transaction."""
+        self._cursor.execute(how)
 
     def one(self, statement: Statement, /, **values: Any) -> Row | None:
         """The first row, or None."""
@@ -59,6 +77,10 @@ class PostgresqlTransaction:
     def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
         """Execute an INSERT or UPDATE once per row."""
         self._cursor.executemany(cast("LiteralString", statement.postgresql), rows)
+
+    def fill(self, statement: Statement, rows: Sequence[Row]) -> None:
+        """Execute an INSERT once per row, whose cells are in the order of the statement's parameters."""
+        self._cursor.executemany(cast("LiteralString", statement.postgresql_in_order), rows)
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> psycopg.Cursor[Row]:
         return self._cursor.execute(cast("LiteralString", statement.postgresql), values)
@@ -84,11 +106,11 @@ class PostgresqlDatabase(Database):
 
         Raises what `work` raises, and UnavailableError.
         """
-        with self._connection() as connection:
-            if snapshot:
-                connection.execute(SNAPSHOT)
+        with self._transaction() as transaction:
             try:
-                return work(PostgresqlTransaction(connection))
+                if snapshot:
+                    transaction.begin(SNAPSHOT)
+                return work(transaction)
             except psycopg.Error as error:
                 raise named(error) from error
 
@@ -105,15 +127,6 @@ class PostgresqlDatabase(Database):
                 raise
             raise unavailable(Reason.UNAVAILABLE) from error
 
-    def revision(self) -> str | None:
-        """The revision of the tables, None where there are none."""
-
-        def read(transaction: Transaction) -> Row | None:
-            return transaction.one(HAS_REVISION) and transaction.one(REVISION)
-
-        row = self.read(read)
-        return row and row[0]
-
     def close(self) -> None:
         """End all connections; one that is in use ends with its work."""
         self._is_closed = True
@@ -121,12 +134,12 @@ class PostgresqlDatabase(Database):
 
     def _once(self, work: Callable[[Transaction], T], begin: LiteralString) -> T:
         committing = False
-        with self._connection() as connection:
+        with self._transaction() as transaction:
             try:
-                connection.execute(begin)
-                result = work(PostgresqlTransaction(connection))
+                transaction.begin(begin)
+                result = work(transaction)
                 committing = True
-                connection.commit()
+                transaction.connection.commit()
             except RACES:
                 raise
             except psycopg.Error as error:
@@ -134,8 +147,8 @@ class PostgresqlDatabase(Database):
         return result
 
     @contextmanager
-    def _connection(self) -> Generator[Connection]:
-        """A connection of the pool, which goes back without a transaction, or not at all if it is lost."""
+    def _transaction(self) -> Generator[PostgresqlTransaction]:
+        """What runs on a connection of the pool, which goes back without a transaction, or not at all if it is lost."""
         if self._is_closed:
             raise unavailable(Reason.UNAVAILABLE)
         try:
@@ -143,7 +156,9 @@ class PostgresqlDatabase(Database):
         except (exc.SQLAlchemyError, psycopg.Error) as error:
             raise unavailable(Reason.UNAVAILABLE) from error
         try:
-            yield cast("Connection", pooled.driver_connection)
+            if KEPT not in pooled.info:
+                pooled.info[KEPT] = PostgresqlTransaction(cast("Connection", pooled.driver_connection))
+            yield pooled.info[KEPT]
         finally:
             _put_back(pooled)
 
@@ -169,7 +184,10 @@ def _prepare(connection: Connection, _: Any) -> None:
 def _check(connection: Connection, _: Any, __: Any) -> None:
     """Replace an idle connection to which the server has said something, as it does when it goes; costs no answer."""
     watcher = select.poll()
-    watcher.register(connection.pgconn.socket, select.POLLIN)
+    try:
+        watcher.register(connection.pgconn.socket, select.POLLIN)
+    except psycopg.Error as error:
+        raise exc.InvalidatePoolError from error
     if watcher.poll(0):
         raise exc.InvalidatePoolError
 
@@ -185,4 +203,3 @@ def _put_back(pooled: PoolProxiedConnection) -> None:
         pooled.invalidate()
     else:
         pooled.close()
-

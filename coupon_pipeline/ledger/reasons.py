@@ -40,6 +40,7 @@ class Reason(StrEnum):
     OVER_FACE_VALUE = "over_face_value"
     OVER_BASKET_VALUE = "over_basket_value"
     INVALID_AMOUNT = "invalid_amount"
+    INVALID_TEXT = "invalid_text"
     KEY_REUSED = "key_reused"
     """The key was used for another request of the same operation."""
     INVALID_KEY = "invalid_key"

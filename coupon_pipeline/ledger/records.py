@@ -62,7 +62,7 @@ class Definitions:
     consents: Mapping[int, bool] = field(default_factory=dict)
     """Household -> whether it may be sent coupons."""
     total_liability_cents: int | None = None
-    supplier_liability_cents: Mapping[int, int] = field(default_factory=dict)
+    supplier_liability_cents: Mapping[int, int | None] = field(default_factory=dict)
     per_household_day: int | None = None
     """Most issues of one household on one store-local day."""
     timezone: str = "UTC"

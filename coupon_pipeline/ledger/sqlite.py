@@ -13,7 +13,14 @@ from coupon_pipeline.ledger.failures import unavailable
 from coupon_pipeline.ledger.group_commit import GroupCommit
 from coupon_pipeline.ledger.reasons import Reason
 from coupon_pipeline.ledger.sqlite_failures import named
-from coupon_pipeline.ledger.statement import Database, Dialect, Row, Statement, T, Transaction
+from coupon_pipeline.ledger.statement import (
+    Database,
+    Dialect,
+    Row,
+    Statement,
+    T,
+    Transaction,
+)
 
 BUSY_MS: Final = 10_000
 SETTINGS: Final = (
@@ -25,11 +32,9 @@ SETTINGS: Final = (
     "pragma temp_store = memory",
     f"pragma journal_size_limit = {64 * 2**20}",
 )
-WRITER: Final = (f"pragma cache_size = {-64 * 2**10}",)
-"""Pages that the writer has read stay good until another process writes."""
+WRITER: Final = ("pragma busy_timeout = 0", f"pragma cache_size = {-64 * 2**10}")
+"""It waits for other processes in its own way; pages that it has read stay good until another process writes."""
 READER: Final = ("pragma query_only = on",)
-HAS_REVISION: Final = Statement("select 1 from sqlite_master where name = 'alembic_version'")
-REVISION: Final = Statement("select version_num from alembic_version")
 
 
 class SqliteTransaction:
@@ -58,6 +63,10 @@ class SqliteTransaction:
     def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
         """Execute an INSERT or UPDATE once per row."""
         self._many(statement.sqlite, rows)
+
+    def fill(self, statement: Statement, rows: Sequence[Row]) -> None:
+        """Execute an INSERT once per row, whose cells are in the order of the statement's parameters."""
+        self._many(statement.sqlite_in_order, rows)
 
 
 class _Reader(SqliteTransaction):
@@ -111,20 +120,16 @@ class SqliteDatabase(Database):
         """
         return self._writer.run(work, patient)
 
+    @property
+    def waiting(self) -> int:
+        """How many writes are queued in this process."""
+        return self._writer.waiting
+
     def close(self) -> None:
         """Finish what is queued and end all connections."""
         self._is_closed = True
         self._writer.close()
         self._close_readers()
-
-    def revision(self) -> str | None:
-        """The revision of the tables, None where there are none."""
-
-        def read(transaction: Transaction) -> Row | None:
-            return transaction.one(HAS_REVISION) and transaction.one(REVISION)
-
-        row = self.read(read)
-        return row and row[0]
 
     def _reader(self) -> _Reader:
         try:
@@ -150,8 +155,9 @@ class SqliteDatabase(Database):
 
 def create_file(path: Path) -> None:
     """Make an empty file that its owner alone can read, where there is none; SQLite gives its helpers the same mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def connect(path: Path, settings: Sequence[str] = ()) -> sqlite3.Connection:

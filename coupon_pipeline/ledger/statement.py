@@ -38,6 +38,16 @@ class Statement:
         """The text for psycopg, parameters as `%(name)s`."""
         return _compiled(self.text.replace("{lock}", self.lock), psycopg.dialect())
 
+    @cached_property
+    def sqlite_in_order(self) -> str:
+        """The text for sqlite3, parameters by their place."""
+        return _compiled(self.text, pysqlite.dialect(paramstyle="qmark"))
+
+    @cached_property
+    def postgresql_in_order(self) -> str:
+        """The text for psycopg, parameters by their place."""
+        return _compiled(self.text, psycopg.dialect(paramstyle="format"))
+
 
 def _compiled(text: str, dialect: sa.Dialect) -> str:
     return str(sa.text(text).compile(dialect=dialect))
@@ -64,6 +74,10 @@ class Transaction(Protocol):
         """Execute an INSERT or UPDATE once per row."""
         ...
 
+    def fill(self, statement: Statement, rows: Sequence[Row]) -> None:
+        """Execute an INSERT once per row, whose cells are in the order of the statement's parameters."""
+        ...
+
 
 class Database(Protocol):
     """One database of the ledger, whichever it is."""
@@ -77,8 +91,10 @@ class Database(Protocol):
         """
         ...
 
-    def write(self, work: Callable[[Transaction], T]) -> T:
+    def write(self, work: Callable[[Transaction], T], patient: bool = False) -> T:
         """Do work in one transaction: durable when this returns, nothing changed when it raises.
+
+        `patient` work takes longer than a till may wait: a chunk of a bulk issue, a claim.
 
         `work` may be called again after a deadlock, a lock timeout or a unique key that lost a race (it raises
         RetryError), so it must have no effect but on the transaction. Raises what `work` raises, and UnavailableError.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,8 @@ from coupon_pipeline.simulation.state import Lived, State
 from coupon_pipeline.simulation.supply import supply_tables
 from coupon_pipeline.tables import write_parquet
 
+Tills = Callable[[int, WeekRecords], None]
+"""Bring a week that was lived, by its number and what was recorded, to where coupons are redeemed."""
 KEPT_STATES = 3
 """Newest checkpoints that stay: enough to live a week again that was killed half way."""
 QUARTER = 13
@@ -147,9 +149,10 @@ class Chain:
             while self.next_week < weeks:
                 yield self._advance()
 
-    def advance(self) -> str:
+    def advance(self, tills: Tills | None = None) -> str:
         """Live one more week with the coupons that were issued for it; returns its Monday.
 
+        `tills` bring what was redeemed to the ledger before the week counts as complete; after a kill they begin again.
         Raises ChainError where the world on disk is not this one.
         """
         if not self.is_current:
@@ -158,16 +161,23 @@ class Chain:
                 "`make simulate`, which forgets every week that it has lived"
             )
         with FileLock(self._made() / "lock"):
-            return self._monday(self._advance())
+            return self._monday(self._advance(tills))
 
     def issue(self, issues: pa.Table) -> None:
         """Put coupons (coupon_issues) into the table that the tills read; those already there stay as they are."""
         issue_table.add(self.systems.coupons, issues)
 
-    def _advance(self) -> int:
+    def issues_of(self, number: int) -> pa.Table:
+        """The coupons (coupon_issues) that began in a week, as the table that the tills read has them."""
+        calendar, week = self.spec.calendar_to(number), self._monday(number)
+        return issue_table.read(self.systems.coupons, calendar.opens_at(week), calendar.decision_time(week))
+
+    def _advance(self, tills: Tills | None = None) -> int:
         number = self.next_week
         carried = self._carried_into(number)
         week = live_week(self.world, self._state(number), self._issues(number))
+        if tills is not None:
+            tills(number, week.records)
         soiled = dirty(week.records, self.level, self.spec.seed, self.spec.timezone, carried)
         after, refused = week.after, week.refused
         del week  # or its lines would be in memory twice
@@ -188,8 +198,7 @@ class Chain:
         """The coupons that begin in a week: drawn in the warm-up, later what the pipeline has issued."""
         if number < self.spec.warmup_weeks:
             return random_issues(self.world, number)
-        calendar, week = self.spec.calendar_to(number), self._monday(number)
-        return issue_table.read(self.systems.coupons, calendar.opens_at(week), calendar.decision_time(week))
+        return self.issues_of(number)
 
     def _state(self, number: int) -> State:
         path = self._state_path(number)

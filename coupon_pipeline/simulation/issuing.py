@@ -68,18 +68,21 @@ def random_issues(world: World, week: int) -> pa.Table:
     return pa.table([columns[name] for name in SCHEMAS["coupon_issues"].names], SCHEMAS["coupon_issues"])
 
 
-def of_assignments(world: World, week: int, assignments: pa.Table) -> pa.Table:
-    """The issues (coupon_issues) of a week by the pipeline's decision records (coupon_assignments) for it."""
-    rows = assignments.sort_by([("household_id", "ascending"), ("coupon_id", "ascending")])
-    held = rows["household_id"].to_numpy()
-    first = np.flatnonzero(np.r_[True, np.diff(held) != 0]) if len(held) else np.empty(0, np.int64)
-    slot = np.arange(len(held)) - np.repeat(first, np.diff(np.r_[first, len(held)]))
+def of_record(world: World, week: int, recorded: pa.Table, decided: pa.Table) -> pa.Table:
+    """The issues (coupon_issues) of a week by the record of the pipeline's cycle for it, under the ids of its ledger.
+
+    `recorded` has decision_id, household_id, coupon_id and issue_id, null where nothing was issued; `decided` has what
+    is known of each decision_id (coupon_assignments).
+    """
+    rows = recorded.filter(recorded["issue_id"].is_valid()).sort_by("issue_id")
+    place = {decision: at for at, decision in enumerate(decided["decision_id"].to_pylist())}
+    at = pa.array([place.get(decision) for decision in rows["decision_id"].to_pylist()], pa.int64())
     issued = instant(world.spec.monday(week), ISSUED, world.spec.timezone)
     columns = {
-        **{name: rows[name] for name in ("coupon_id", "household_id", "decision_id", "propensity", "policy", "arm")},
-        "issue_id": (week * 10_000_000 + held) * SLOTS + slot,
-        "channel": channels(world, held),
-        "issued_at": np.full(len(held), issued),
+        **{name: rows[name] for name in ("issue_id", "coupon_id", "household_id", "decision_id")},
+        **{name: decided[name].combine_chunks().take(at) for name in ("propensity", "policy", "arm")},
+        "channel": channels(world, rows["household_id"].to_numpy()),
+        "issued_at": np.full(rows.num_rows, issued),
     }
     return pa.table([columns[name] for name in SCHEMAS["coupon_issues"].names], SCHEMAS["coupon_issues"])
 

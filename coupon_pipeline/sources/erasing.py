@@ -14,14 +14,23 @@ from coupon_pipeline.erasures.rule import (
     blanked,
     matches,
 )
+from coupon_pipeline.settings import Settings
 from coupon_pipeline.sources.columns import Column
 from coupon_pipeline.sources.connected import Connected
+from coupon_pipeline.sources.ledgered import (
+    opened,
+    systems_of,
+    there_is_a_ledger,
+)
 from coupon_pipeline.sources.source import Source
 from coupon_pipeline.sources.values import to_text
+from coupon_pipeline.tables import Store
+from coupon_pipeline.weeks import to_epoch
 
 
 def number_of(source: Source, text: str) -> int | None:
     """The number of a household whose id the grocer writes like this; None where no household can have it."""
+    source = systems_of(source)
     if isinstance(source, Connected):
         for entity in sorted(_entities(source)):
             [number] = source.identifiers.found(entity, [text])
@@ -34,6 +43,7 @@ def number_of(source: Source, text: str) -> int | None:
 
 def forget(source: Source, households: np.ndarray) -> None:
     """Remove households (int64) from what the source keeps; killed at any point, it can run again."""
+    source = systems_of(source)
     if not isinstance(source, Connected) or not len(households):
         return
     for table, spec in source.config.tables.items():
@@ -44,8 +54,19 @@ def forget(source: Source, households: np.ndarray) -> None:
         source.identifiers.erase(entity, households.tolist())
 
 
+def forget_in_ledger(settings: Settings, store: Store, households: np.ndarray) -> None:
+    """Remove households (int64) from the source's ledger, if it has one: open coupons are void, the books stay."""
+    if not len(households) or not there_is_a_ledger(settings):
+        return
+    last = store.calendar.decision_time(store.calendar.weeks[-1])
+    with opened(settings, lambda: to_epoch(last) - 1) as ledger:
+        for household in households.tolist():
+            ledger.erase(household)
+
+
 def kept(source: Source) -> list[Path]:
     """The files in which a source keeps dumps that arrived."""
+    source = systems_of(source)
     return source.state.files() if isinstance(source, Connected) else []
 
 

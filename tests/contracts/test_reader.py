@@ -47,6 +47,7 @@ CHANGE_LOGS = [
     "campaign_targets",
     "campaigns",
     "coupon_products",
+    "coupon_redemptions",
     "coupons",
     "customers",
     "prices",

@@ -34,7 +34,8 @@ def coupon(coupon_id: int, valid_from: date, valid_to: date) -> dict[str, Any]:
 
 
 def event(household_id: int, coupon_id: int, known_at: datetime = BEFORE) -> dict[str, Any]:
-    return {"household_id": household_id, "coupon_id": coupon_id, "known_at": known_at}
+    ids = {"redemption_id": 1_000 * household_id + coupon_id}
+    return {"household_id": household_id, "coupon_id": coupon_id, "known_at": known_at, **ids}
 
 
 def tables(**changed: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -146,6 +147,15 @@ def test_an_issue_that_is_known_at_the_decision_or_later_says_nothing(tmp_path: 
     longer = Calendar(CALENDAR.first, CALENDAR.last + timedelta(days=7), CALENDAR.timezone)
     later = clean_store(tmp_path / "later", longer, tables(coupon_issues=[event(FREE, SOUP, DECIDED)]))
     assert refused(later)[FREE, SOUP] is None
+
+
+def test_a_redemption_that_the_till_took_back_is_none_any_more(tmp_path: Path) -> None:
+    back = event(REDEEMER, SOUP, BEFORE + timedelta(hours=1)) | {"is_deleted": True}
+    issued = [event(REDEEMER, SOUP)]
+    redeemed = tables(coupon_redemptions=[event(REDEEMER, SOUP)], coupon_issues=issued)
+    assert refused(clean_store(tmp_path / "used", CALENDAR, redeemed))[REDEEMER, SOUP] == "already_redeemed"
+    returned = tables(coupon_redemptions=[event(REDEEMER, SOUP), back], coupon_issues=issued)
+    assert refused(clean_store(tmp_path / "returned", CALENDAR, returned))[REDEEMER, SOUP] == "already_issued"
 
 
 def test_the_first_reason_wins_in_the_order_of_the_list(tmp_path: Path) -> None:

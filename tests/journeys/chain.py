@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assets.pipeline import Pipeline
@@ -46,6 +46,21 @@ class ChainRun:
         """The pipeline, as this process sees it."""
         return Pipeline(self.settings)
 
+    def copied(self, data: Path) -> ChainRun:
+        """The same chain and pipeline in another folder, to live on by themselves."""
+        shutil.copytree(self.data, data)
+        environment = {**self.environment, "COUPON_DATA": str(data), "COUPON_CRM_URL": free_address()}
+        return replace(
+            self, data=data, environment=environment, settings=self.settings.model_copy(update={"data": data})
+        )
+
+    def python(self, code: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a few lines of Python in the copied project."""
+        line = [sys.executable, "-c", code, *words]
+        return subprocess.run(
+            line, cwd=self.project, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+        )
+
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m coupon_pipeline …` in the copied project."""
         line = [sys.executable, "-m", "coupon_pipeline", *words]
@@ -68,17 +83,21 @@ def prepare(folder: Path) -> ChainRun:
     small = shipped.replace("2025-12-29", LAST).replace("latest_campaigns: 4", "latest_campaigns: 1")
     config = folder / "simulated.yaml"
     config.write_text(small, encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     environment = {
         **os.environ,
         **{f"COUPON_CHAIN_{name}": value for name, value in SMALL.items()},
         "COUPON_DATA": str(data),
         "COUPON_SOURCE": "simulated",
         "COUPON_SOURCE_CONFIG": str(config),
-        "COUPON_CRM_URL": f"http://127.0.0.1:{port}",
+        "COUPON_CRM_URL": free_address(),
         "NO_COLOR": "1",
     }
     settings = Settings(data=data, source="simulated", source_config=config)
     return ChainRun(project, data, environment, settings)
+
+
+def free_address() -> str:
+    """An address on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"

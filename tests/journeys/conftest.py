@@ -1,4 +1,4 @@
-"""The real service, answering from the bundle of the whole run."""
+"""The real service, answering from the bundle of the whole run; the whole run on the small chain."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Loop
+from tests.journeys.chain import ChainRun, prepare
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,3 +25,12 @@ def service(loop: Loop) -> Iterator[str]:
         assert process.stdout is not None
         yield process.stdout.readline().split()[0]
         process.terminate()
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> ChainRun:
+    """One whole run on the small chain."""
+    found = prepare(tmp_path_factory.mktemp("chain-run"))
+    done = found.command("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return found

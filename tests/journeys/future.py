@@ -55,7 +55,10 @@ def plant(store: Store, table: str, known_at: datetime, campaign_id: int) -> Non
     contract = reader.load(table)
     weeks = store.calendar.known_before(known_at + MICROSECOND)
     rows = pa.concat_tables([store.read("clean", table, week) for week in weeks])
-    chosen = rows.slice(rows.num_rows - PLANTED) if contract.kind == "fact" else _of_campaign(rows, campaign_id)
+    chosen = rows if contract.kind == "fact" else _of_campaign(rows, campaign_id)
+    if contract.kind == "fact" or not chosen.num_rows:
+        # Of a campaign that has not begun nothing is redeemed yet.
+        chosen = rows.slice(rows.num_rows - PLANTED)
     # A change that ends its key would hide the campaign that is asked for.
     fixed = (*contract.key, "is_deleted") if contract.kind == "change_log" else FACT_REFERENCES
     for name in chosen.column_names:

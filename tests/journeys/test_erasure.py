@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from rich.console import Console
 
@@ -28,14 +29,23 @@ from coupon_pipeline.commands.erase import erase
 from coupon_pipeline.commands.run import run
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.erasures.households import Erasures
+from coupon_pipeline.ledger.audit import audit
 from coupon_pipeline.snapshot.bundle import open_bundle
+from coupon_pipeline.sources.ledgered import latest, opened
 from coupon_pipeline.sources.source import SourceError
 from coupon_pipeline.tables import read_parquet
 
 TABLES = ("customers", "campaign_targets", "pos_transactions", "coupon_redemptions")
 """The tables of the source that name households."""
 LAYERS = ("raw", "clean", "quarantine")
-HOLDERS = ("features/household", "features/pair", "coupons/candidates", "coupons/coupon_assignments", "training")
+HOLDERS = (
+    "features/household",
+    "features/pair",
+    "coupons/candidates",
+    "coupons/coupon_assignments",
+    "ledger/issues",
+    "training",
+)
 """Where the household was before, beside the landed and the clean tables."""
 
 
@@ -176,6 +186,17 @@ def test_the_service_does_not_know_it(erased: Erased) -> None:
     assert bundle.household(erased.household) is None
     request = RecommendRequest(household_id=str(erased.household))
     assert recommend(bundle, request, bundle.decided_at)["degraded"]
+
+
+def test_its_coupons_are_void_and_the_books_close(erased: Erased, loop: Loop) -> None:
+    week, store = erased.pipeline.store.calendar.weeks[-1], loop.pipeline.store
+    issued = store.read("ledger", "issues", week).filter(pc.field("household_id") == erased.household)
+    assert issued.num_rows
+    with opened(erased.pipeline.settings, latest) as ledger:
+        assert not ledger.may_be_sent(erased.household)
+        for number, issue in enumerate(issued["issue_id"].to_pylist()):
+            assert ledger.void("office", f"erasure-{number:04}", issue_id=issue).replay
+        assert all(check.passed for check in audit(ledger.database))
 
 
 def test_old_weeks_come_back_without_it_byte_for_byte(erased: Erased) -> None:

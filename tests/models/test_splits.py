@@ -42,7 +42,7 @@ def world() -> dict[str, list[dict[str, Any]]]:
         issued = {"known_at": starts[number] + LATE, "issued_at": starts[number] + LATE}
         issues += [{"household_id": one, "coupon_id": 10 * number + one, **issued} for one in (1, 2)]
         redeemed = {"known_at": starts[number] + 2 * LATE, "redeemed_at": starts[number] + 2 * LATE}
-        redemptions.append({"household_id": 2, "coupon_id": 10 * number + 2, **redeemed})
+        redemptions.append({"redemption_id": number, "household_id": 2, "coupon_id": 10 * number + 2, **redeemed})
     for row in (*campaigns, *coupons, *targets):
         row["known_at"] = announced_at
     sale = {"sold_at": announced_at, "known_at": announced_at}

@@ -10,7 +10,9 @@ import pytest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.guard import Guard, Route
+from serving.guard import Guard
+from serving.problem import Problem
+from serving.route import Route
 from tests.serving.conftest import JSON, Reply, Server
 
 NUL = '{"household_id": "a\\u0000b"}'
@@ -140,13 +142,22 @@ def test_another_method_is_refused_with_those_that_are_allowed(server: Server) -
     assert is_problem(server.post("/livez", {}), 405)
 
 
+def test_every_answer_names_its_request(server: Server) -> None:
+    replies = [server.get("/livez"), server.get("/nowhere"), server.get("/recommend"), server.post("/score", "{")]
+    replies.append(server.post("/recommend", {"household_id": "1"}, JSON | {"x-request-id": "of-the-caller"}))
+    assert len({reply.headers["x-request-id"] for reply in replies}) == len(replies)
+    assert replies[-1].headers["x-request-id"] == replies[-1].json["request_id"]
+
+
 def test_a_refusal_tells_nothing_of_the_value_and_leaves_no_log(server: Server) -> None:
     reply = server.post("/recommend", '{"household_id": "1", "store_id": ["secret-marker"]}', JSON)
     assert b"secret-marker" not in reply.body
     assert "secret-marker" not in server.errors.read_text()
 
 
-def answered(app: ASGIApp) -> tuple[int, dict[str, object]]:
+def answered(
+    app: ASGIApp, route: Route | None = None, headers: list[tuple[bytes, bytes]] | None = None
+) -> tuple[int, dict[str, object]]:
     """Status and body of what the guard makes of one request to `app`."""
     sent: list[Message] = []
 
@@ -156,8 +167,8 @@ def answered(app: ASGIApp) -> tuple[int, dict[str, object]]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-    asyncio.run(Guard(app, {"/": Route()}, lambda: True)(scope, receive, send))
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": headers or []}
+    asyncio.run(Guard(app, {"/": route or Route()}, lambda: True)(scope, receive, send))
     return sent[0]["status"], json.loads(sent[1]["body"])
 
 
@@ -175,6 +186,15 @@ def test_a_fault_below_becomes_one_problem_and_one_log_line_without_values(caplo
 @pytest.mark.parametrize("status", [500, 502, 504])
 def test_a_failure_that_the_application_words_itself_is_worded_as_a_problem(status: int) -> None:
     assert answered(Response("secret-marker", status))[1]["code"] == "internal_error"
+
+
+def test_a_failure_that_is_a_problem_already_is_passed_on() -> None:
+    assert answered(Problem(503, "storage_full", "The disk is full.").response())[1]["code"] == "storage_full"
+
+
+def test_a_change_that_took_too_long_may_have_been_made() -> None:
+    status, body = answered(Response("", 504), Route(needs_key=True), [(b"idempotency-key", b"key-0001")])
+    assert (status, body["code"]) == (503, "outcome_unknown")
 
 
 def test_an_application_that_sends_nothing_is_answered_for() -> None:

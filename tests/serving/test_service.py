@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -13,24 +16,27 @@ import pytest
 from serving.recommender import recommend
 from serving.schemas import RecommendRequest
 from tests.serving.conftest import Reply, Server, running, until
+from tests.serving.world import ledger, prepare
 from tests.snapshot.factory import UNCONSENTED, content
 
+from coupon_pipeline.ledger.records import Definitions
 from coupon_pipeline.snapshot.bundle import open_bundle
 from coupon_pipeline.snapshot.write import write
 
 FORBIDDEN = (
-    "pandas pyarrow dagster mlflow lightgbm great_expectations ibis duckdb sklearn matplotlib scipy numba sqlalchemy"
+    "pandas pyarrow dagster mlflow lightgbm great_expectations ibis duckdb sklearn matplotlib scipy numba alembic"
 )
 
 LEAN = """
 import asyncio, sys
 from pathlib import Path
 from serving.asgi import create_app
+from coupon_pipeline.settings import Settings
 
 async def main():
     sent, asked = [], [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
     done, closing = asyncio.Event(), asyncio.Event()
-    app = create_app(Path(sys.argv[1]))
+    app = create_app(Settings(data=Path(sys.argv[1]), source="synthetic"))
 
     async def lifespan():
         if len(asked) == 1:
@@ -75,10 +81,11 @@ with bentoml.SyncHTTPClient(sys.argv[1]) as client:
 
 @pytest.fixture(scope="module")
 def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of its own, whose bundles a test may change."""
-    root = tmp_path_factory.mktemp("changing")
-    write(root, content())
-    yield from running(root, tmp_path_factory.mktemp("log") / "stderr")
+    """A server of its own with two workers, whose bundles and consents a test may change."""
+    data = tmp_path_factory.mktemp("changing")
+    prepare(data)
+    with running(data, workers=2) as started:
+        yield started
 
 
 def test_the_answer_is_that_of_the_recommender(server: Server) -> None:
@@ -167,6 +174,45 @@ def test_a_new_bundle_is_served_without_a_failed_request_or_a_mixed_answer(chang
     }
 
 
+def test_a_worker_that_dies_is_replaced_and_nothing_is_lost(changing: Server) -> None:
+    def workers() -> set[int]:
+        """Those of its children that answer; the resource tracker of Python is one more child."""
+        children = Path(f"/proc/{changing.pid}/task/{changing.pid}/children").read_text().split()
+        return {int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+    before = workers()
+    assert len(before) == 2
+    issue = {"household_id": "2", "coupon_id": "10", "channel": "app"}
+    told = changing.coupons("shop", "issue", issue, "issued-before").json
+    os.kill(min(before), signal.SIGKILL)
+    until(lambda: len(workers()) == 2 and min(before) not in workers())
+    replies = []
+
+    def answers() -> bool:
+        try:
+            replies.append(changing.coupons("shop", "issue", issue, "issued-before").json)
+        except (OSError, HTTPException):
+            return False  # the connection was one of the worker that died
+        return len(replies) >= 20
+
+    until(answers)
+    assert all(reply == told | {"replay": True} for reply in replies)
+
+
+def test_a_household_that_has_withdrawn_consent_since_gets_none(changing: Server) -> None:
+    def asked(household: str) -> dict[str, object]:
+        return changing.post("/recommend", {"household_id": household}).json
+
+    assert asked("1")["offers"]
+    with ledger(changing.settings) as opened:
+        opened.sync(Definitions(consents={1: False}))
+    assert (asked("1")["offers"], asked("1")["reason"]) == ([], "no_marketing_consent")
+    assert asked("2")["offers"]
+    with ledger(changing.settings) as opened:
+        opened.sync(Definitions(consents={1: True}))
+    assert asked("1")["offers"]
+
+
 def test_a_damaged_new_bundle_leaves_the_old_one_serving(changing: Server) -> None:
     before = changing.post("/recommend", {"household_id": "1"}).json["bundle_version"]
     (changing.root / "current.json").write_text('{"version": "../../etc"}')
@@ -180,10 +226,29 @@ import sys
 from pathlib import Path
 from starlette.testclient import TestClient
 from serving.asgi import create_app
+from serving.api_keys import development_file, development_token
+from serving.process import process
+from coupon_pipeline.ledger.opening import open_ledger
+from coupon_pipeline.ledger.records import CampaignTerms, CouponTerms, Definitions
+from coupon_pipeline.settings import Settings
 
-with TestClient(create_app(Path(sys.argv[1]))) as client:
+settings = Settings(data=Path(sys.argv[1]), source="synthetic")
+head = {"authorization": "Bearer " + development_token(development_file(settings)).decode()}
+with TestClient(create_app(settings)) as client:
     replies = [client.get("/livez"), client.get("/readyz"), client.post("/recommend", json={"household_id": "1"})]
     print(*[reply.status_code for reply in replies], replies[1].json()["code"], replies[2].json()["code"])
+    issue = {"household_id": "1", "coupon_id": "10", "channel": "app"}
+    asked = lambda key: client.post("/v1/coupons/issue", json=issue, headers=head | {"idempotency-key": key})
+    reply = asked("before-any-fact")
+    print(reply.status_code, reply.json()["code"], reply.headers["retry-after"])
+    with open_ledger(settings.ledger, settings.ledger_key_file, "development", lambda: 10**12) as ledger:
+        coupon = CouponTerms(10, 1, 150, 10**12 - 1, 10**12 + 10**9)
+        ledger.sync(Definitions((CampaignTerms(1),), (coupon,), {1: True, 2: True}))
+        ledger.issue("office", "first-fact", 2, 10, "app")
+    print(asked("after-a-fact").status_code)
+    process().desk.ledger().close()
+    replies = [asked(f"without-database-{n}") for n in range(3)]
+    print(*[reply.json()["code"] for reply in replies], client.get("/readyz").json()["code"], client.get("/livez"))
 """
 
 
@@ -193,10 +258,29 @@ def script(code: str, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def test_without_a_bundle_it_is_alive_but_not_ready_and_says_what_is_missing(tmp_path: Path) -> None:
-    assert script(NO_BUNDLE, str(tmp_path)) == "200 503 503 no_bundle no_bundle"
+def test_without_a_bundle_it_is_not_ready_but_serves_coupons_once_a_fact_tells_the_time(tmp_path: Path) -> None:
+    assert script(NO_BUNDLE, str(tmp_path)).splitlines() == [
+        "200 503 503 no_bundle no_bundle",
+        "503 unavailable 5",
+        "200",
+        "unavailable unavailable unavailable ledger_failing <Response [200 OK]>",
+    ]
 
 
 def test_answering_takes_none_of_the_pipelines_heavy_packages(tmp_path: Path) -> None:
-    write(tmp_path, content())
+    prepare(tmp_path)
     assert script(LEAN, str(tmp_path), FORBIDDEN) == ""
+
+
+PRODUCTION = """
+from serving.asgi import routes
+from coupon_pipeline.settings import Settings
+
+for environment in ("development", "production"):
+    found = routes(Settings(environment=environment))
+    print(*[",".join(found[path].roles) or "anybody" for path in ("/recommend", "/score", "/readyz")])
+"""
+
+
+def test_offers_and_scores_need_a_key_in_production_alone() -> None:
+    assert script(PRODUCTION).splitlines() == ["anybody anybody anybody", "till,app app,batch anybody"]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from serving.snapshots import Snapshots, open_snapshots, snapshots
+from serving.snapshots import Snapshots
 from tests.serving.conftest import until
 from tests.snapshot.factory import content
 
-from coupon_pipeline.clock import BusinessClock
+from coupon_pipeline.clock import BusinessClock, epoch_milliseconds
 from coupon_pipeline.snapshot.write import write
+
+FACT = epoch_milliseconds(datetime(2017, 5, 10, 12))
+"""Two days after the decision of the bundle."""
 
 
 def served(held: Snapshots) -> str:
@@ -90,13 +92,50 @@ def test_time_is_never_before_the_decision_of_the_bundle_that_answers(tmp_path: 
     assert held.now(held.current) >= datetime(2017, 5, 15, 4)
 
 
-def test_a_process_without_a_folder_is_told_which_variable_to_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("serving.snapshots._opened", [])
-    monkeypatch.delenv("COUPON_BUNDLES", raising=False)
-    with pytest.raises(RuntimeError, match="COUPON_BUNDLES"):
-        snapshots()
-    monkeypatch.setitem(os.environ, "COUPON_BUNDLES", str(tmp_path))
-    assert snapshots().root == tmp_path
-    assert open_snapshots(tmp_path / "other") is snapshots()
+def test_without_bundle_and_facts_nothing_tells_the_time(tmp_path: Path) -> None:
+    held = Snapshots(tmp_path)
+    held.refresh()
+    assert not held.begin(0)
+    assert held.milliseconds() == 0
+
+
+def test_without_a_bundle_time_runs_on_from_the_latest_fact_of_the_ledger(tmp_path: Path) -> None:
+    held = Snapshots(tmp_path)
+    assert held.begin(FACT)
+    first, second = held.milliseconds(), held.milliseconds()
+    assert FACT <= first <= second < FACT + 60_000
+
+
+@pytest.mark.parametrize("facts_first", [True, False])
+def test_time_starts_at_the_later_of_decision_and_latest_fact(tmp_path: Path, facts_first: bool) -> None:
+    write(tmp_path, content())
+    held = Snapshots(tmp_path)
+    if facts_first:
+        held.begin(FACT)
+    held.refresh()
+    held.begin(FACT)
+    assert FACT <= held.milliseconds() < FACT + 60_000
+    later = Snapshots(tmp_path)
+    later.begin(FACT - 30 * 86_400_000)
+    later.refresh()
+    assert later.current is not None
+    assert epoch_milliseconds(later.current.decided_at) <= later.milliseconds() < FACT
+
+
+def test_the_clock_of_the_system_does_not_care_for_facts(tmp_path: Path) -> None:
+    held = Snapshots(tmp_path)
+    held.begin(FACT)
+    write(tmp_path, content(clock="system"))
+    held.refresh()
+    held.begin(FACT)
+    assert abs(held.milliseconds() - BusinessClock(None).milliseconds()) < 60_000
+
+
+def test_a_later_decision_takes_the_clock_with_it(tmp_path: Path) -> None:
+    write(tmp_path, content())
+    held = Snapshots(tmp_path)
+    held.refresh()
+    write(tmp_path, content(week="2017-05-08", decided_at="2017-05-15T04:00:00"))
+    held.refresh()
+    first, second = held.milliseconds(), held.milliseconds()
+    assert epoch_milliseconds(datetime(2017, 5, 15, 4)) <= first <= second

@@ -9,7 +9,7 @@ from scipy.stats import chi2
 from tests.simulation.worlds import spec, state_at, weeks
 
 from coupon_pipeline.decisions.arms import is_due, is_held_out
-from coupon_pipeline.simulation.issuing import accepted, of_assignments, random_issues
+from coupon_pipeline.simulation.issuing import accepted, of_record, random_issues
 from coupon_pipeline.simulation.living import World
 from coupon_pipeline.simulation.population import size_at
 from coupon_pipeline.simulation.records import SCHEMAS
@@ -77,14 +77,28 @@ def test_tills_refuse_row_by_row_with_a_reason() -> None:
     assert refused == {"unknown_household": 1, "no_consent": 1, "unknown_coupon": 1, "category_taken": 1}
 
 
-def test_the_pipeline_s_decisions_become_issues_of_the_week() -> None:
-    drawn = random_issues(WORLD, 4).drop_columns(["issue_id", "channel", "issued_at"]).slice(0, 50)
-    issues = of_assignments(WORLD, 4, drawn)
+def test_what_the_ledger_issued_becomes_issues_of_the_week_with_what_was_decided() -> None:
+    drawn = random_issues(WORLD, 4).slice(0, 50)
+    decided = drawn.drop_columns(["issue_id", "channel", "issued_at"])
+    ids = [None, *range(1_000, 1_049)]
+    recorded = drawn.select(["decision_id", "household_id", "coupon_id"]).append_column("issue_id", pa.array(ids))
+    issues = of_record(WORLD, 4, recorded.take(pa.array(range(49, -1, -1))), decided)
     assert issues.schema == SCHEMAS["coupon_issues"]
-    assert len(issues["issue_id"].unique()) == 50
+    assert issues["issue_id"].to_pylist() == ids[1:]
+    given = drawn.slice(1)
+    for name in ("household_id", "coupon_id", "decision_id", "propensity", "policy", "arm", "channel", "issued_at"):
+        assert issues[name].to_pylist() == given[name].to_pylist(), name
     taken, refused = accepted(WORLD, state_at(WORLD, 4), issues)
-    assert len(taken) + sum(refused.values()) == 50
-    assert len(taken) >= 48
+    assert len(taken) + sum(refused.values()) == 49
+    assert len(taken) >= 47
+
+
+def test_an_issue_whose_decision_is_gone_is_an_issue_all_the_same() -> None:
+    drawn = random_issues(WORLD, 4).slice(0, 3)
+    decided = drawn.drop_columns(["issue_id", "channel", "issued_at"]).slice(1)
+    issues = of_record(WORLD, 4, drawn.select(["issue_id", "decision_id", "household_id", "coupon_id"]), decided)
+    assert issues.num_rows == 3
+    assert issues["policy"].null_count == 1
 
 
 def test_the_world_s_lives_react_to_what_was_issued() -> None:

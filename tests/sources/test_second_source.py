@@ -22,6 +22,7 @@ from tests.sources.grocer import Api, serving, write_csv
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.sources.connected import Connected
+from coupon_pipeline.sources.ledgered import systems_of
 
 WEEKS = ("2025-03-03", "2025-03-10")
 SALES_PER_DAY = 150
@@ -158,9 +159,10 @@ def test_every_row_of_a_source_of_another_kind_is_clean(corner: Pipeline) -> Non
     assert [clean("customers", week).num_rows for week in WEEKS] == [CUSTOMERS, 1]
     assert clean("customers", WEEKS[1])["marketing_consent"].to_pylist() == [False]
 
-    assert isinstance(source, Connected)
+    systems = systems_of(source)
+    assert isinstance(systems, Connected)
     card = clean("customers", WEEKS[1])["household_id"].to_pylist()
-    assert source.identifiers.texts("household", card) == ["K003"]
+    assert systems.identifiers.texts("household", card) == ["K003"]
     assert set(card) <= set(sales["household_id"].to_pylist())
 
 

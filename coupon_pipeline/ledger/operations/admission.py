@@ -152,7 +152,9 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def free_slot(taken: Collection[int]) -> int:
-    """The lowest number that is not taken."""
+    """The lowest number that is not taken; without gaps that is how many there are."""
+    if len(taken) not in taken:
+        return len(taken)
     return next(slot for slot in range(len(taken) + 1) if slot not in taken)
 
 

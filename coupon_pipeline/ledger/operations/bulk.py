@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from coupon_pipeline.ledger.keys import CodeKey
 from coupon_pipeline.ledger.operations import admission
 from coupon_pipeline.ledger.operations.admission import Offer
-from coupon_pipeline.ledger.operations.context import Context
+from coupon_pipeline.ledger.operations.context import Context, check_text, fits
 from coupon_pipeline.ledger.operations.escrow import (
     CAPS,
     REASONS,
@@ -18,8 +19,8 @@ from coupon_pipeline.ledger.operations.escrow import (
 )
 from coupon_pipeline.ledger.operations.issuing import (
     COLUMNS,
-    LABELS,
     Place,
+    code_hash,
     fingerprint_of,
     row_of,
 )
@@ -33,10 +34,25 @@ from coupon_pipeline.ledger.statement import (
     is_unique_violation,
 )
 
-INSERT: Final = Statement(
-    f"insert into issue ({', '.join(COLUMNS)}) values ({', '.join(f':{name}' for name in COLUMNS)})"
+VARYING: Final = (
+    "issue_id",
+    "code_hash",
+    "pid",
+    "slot",
+    "day_slot",
+    "idem",
+    "fingerprint",
+    "channel",
+    "decision_id",
+    "arm",
+    "policy",
+    "propensity",
 )
-
+"""Columns that differ from issue to issue of a coupon."""
+ALIKE: Final = tuple(name for name in COLUMNS if name not in VARYING)
+INSERT: Final = Statement(
+    f"insert into issue ({', '.join(VARYING + ALIKE)}) values ({', '.join(f':{name}' for name in VARYING + ALIKE)})"
+)
 _TELL: Final = (
     "insert into outbox (at, topic, issue_id, redemption_id, cents) "
     "select issued_at, 'issued', issue_id, null, value_cents from issue where issue_id {which} order by issue_id"
@@ -44,6 +60,10 @@ _TELL: Final = (
 TELL_MANY: Final = Statement(_TELL.format(which="= any(:ids)"))
 TELL_RANGE: Final = Statement(_TELL.format(which="between :first and :last"))
 """SQLite has one writer at a time, so that the ids of a chunk have no gap."""
+
+
+SHARED_TEXTS: Final = ("channel", "arm", "policy")
+"""Texts that few values are of; that of the decision is checked as a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +167,13 @@ class Chunk:
             self.categories.add((pid, offer.category))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """An assignment with its digests."""
 
     assignment: Assignment
     idem: bytes
     fingerprint: bytes
     household: bytes
-
-    @classmethod
-    def of(cls, context: Context, assignment: Assignment) -> Asked:
-        """Raises RefusalError for a decision's id that cannot be a key."""
-        labels = {name: getattr(assignment, name) for name in LABELS}
-        household = assignment.household_id
-        fingerprint = fingerprint_of(context, household, assignment.coupon_id, labels)
-        return cls(assignment, context.idem(assignment.decision_id), fingerprint, context.household(household))
 
 
 def issue_chunk(
@@ -191,17 +202,26 @@ def issue_chunk(
                 admitted[one.idem] = (one, found)
                 waiting[at] = one.idem
     _settle(outcomes, waiting, asked, _written(tx, context, client, chunk, admitted) if admitted else {})
-    return [outcome for _, outcome in sorted(outcomes.items())]
+    return [outcomes[at] for at in range(len(assignments))]
 
 
 def _asked(context: Context, assignments: Sequence[Assignment]) -> tuple[dict[int, Asked], dict[int, Outcome]]:
-    """By position: the assignments that can be asked for, and the outcomes of those that cannot."""
+    """By position: the assignments that can be asked for, and the outcomes of those with texts that cannot be kept."""
     asked, refused = {}, {}
-    for at, assignment in enumerate(assignments):
+    households = {one.household_id: context.household(one.household_id) for one in assignments}
+    fit: set[str | None] = set()
+    for at, one in enumerate(assignments):
         try:
-            asked[at] = Asked.of(context, assignment)
+            for name in SHARED_TEXTS:
+                text = getattr(one, name)
+                if text not in fit:
+                    check_text(name, text)
+                    fit.add(text)
+            labels = (one.channel, one.decision_id, one.arm, one.policy, one.propensity)
+            fingerprint = fingerprint_of(context, one.household_id, one.coupon_id, labels)
+            asked[at] = Asked(one, context.idem(one.decision_id), fingerprint, households[one.household_id])
         except RefusalError as error:
-            refused[at] = Outcome(assignment.decision_id, None, error.reason.value)
+            refused[at] = Outcome(one.decision_id, None, error.reason.value)
     return asked, refused
 
 
@@ -222,7 +242,7 @@ def _read(tx: Transaction, client: str, asked: Sequence[Asked], now: int) -> Chu
     per_day = settings.get(admission.PER_DAY)
     day = admission.local_day(now, settings.get(admission.TIMEZONE, "UTC"))
     coupons = sorted({one.assignment.coupon_id for one in asked})
-    offers = {coupon_id: admission.offer(tx, coupon_id) for coupon_id in coupons}
+    offers = {coupon_id: admission.offer(tx, coupon_id) if fits(coupon_id) else None for coupon_id in coupons}
     limits = {coupon: offer.limits(coupon) for coupon, offer in offers.items() if offer is not None}
     households = sorted({one.household for one in asked})
     owners = {bytes(name): (bytes(pid), may) for name, pid, may in OWNERS.rows(tx, households)}
@@ -274,16 +294,19 @@ def _written(
             if of == scope:
                 pooled(tx, scope, scope_id, lambda _, amount=amount: amount)
     ids, key = admission.next_ids(tx, len(admitted)), context.keys.newest
+    alike = {
+        coupon_id: _alike(offer, key, coupon_id, client, chunk)
+        for coupon_id, offer in chunk.offers.items()
+        if offer is not None
+    }
     rows = []
     for (one, place), issue_id in zip(admitted.values(), ids, strict=True):
-        assignment = one.assignment
-        offer = chunk.offers[assignment.coupon_id]
-        assert offer is not None
-        row = row_of(offer, key, issue_id, chunk.owners[one.household][0], place, {}, chunk.now)
-        row |= {"client": client, "idem": one.idem, "fingerprint": one.fingerprint, "coupon_id": assignment.coupon_id}
-        rows.append(row | {name: getattr(assignment, name) for name in LABELS})
+        asked, hashed = one.assignment, code_hash(key, issue_id)
+        own = (issue_id, hashed, chunk.owners[one.household][0], place.slot, place.day_slot, one.idem, one.fingerprint)
+        labels = (asked.channel, asked.decision_id, asked.arm, asked.policy, asked.propensity)
+        rows.append(own + labels + alike[asked.coupon_id])
     try:
-        tx.many(INSERT, rows)
+        tx.fill(INSERT, rows)
     except Exception as error:
         if is_unique_violation(error):
             raise RetryError from error
@@ -293,3 +316,10 @@ def _written(
     else:
         tx.run(TELL_RANGE, first=ids[0], last=ids[-1])
     return dict(zip(admitted, ids, strict=True))
+
+
+def _alike(offer: Offer, key: CodeKey, coupon_id: int, client: str, chunk: Chunk) -> tuple[Any, ...]:
+    """The cells of ALIKE for all issues of a coupon in a chunk."""
+    row = row_of(offer, key, 0, b"", Place(0, chunk.day, None), {}, chunk.now)
+    row |= {"client": client, "coupon_id": coupon_id}
+    return tuple(row[name] for name in ALIKE)

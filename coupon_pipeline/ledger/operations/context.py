@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from coupon_pipeline.ledger.codes import lookup_digest, normalized
 from coupon_pipeline.ledger.keys import Keys
@@ -14,6 +14,7 @@ from coupon_pipeline.ledger.reasons import Reason, RefusalError
 KEY = re.compile(r"[\x20-\x7e]{8,128}")
 CLIENT = re.compile(r"[\x21-\x7e]{1,64}")
 DIGEST_BYTES = 16
+LONGEST_TEXT = 128
 
 
 class LostError(Exception):
@@ -34,15 +35,19 @@ class Context:
 
     def fingerprint(self, *parameters: object) -> bytes:
         """Digest of a request's parameters, which tells a retry from another request with the same key."""
-        return _digest(self.keys.request, json.dumps(parameters, separators=(",", ":")).encode())
+        return self.digest(json.dumps(parameters, separators=(",", ":")).encode())
+
+    def digest(self, text: bytes) -> bytes:
+        """Keyed digest of what the database must recognise and must not hold."""
+        return _digest(self.keys.request, text)
 
     def household(self, household_id: int) -> bytes:
         """What is stored of a household as long as it is not erased."""
-        return hmac.digest(self.keys.pseudonym, str(household_id).encode(), "sha256")
+        return _digest(self.keys.pseudonym, str(household_id).encode())
 
     def suppressed(self, household_id: int) -> bytes:
         """What is stored of a household once it is erased."""
-        return hmac.digest(self.keys.suppression, str(household_id).encode(), "sha256")
+        return _digest(self.keys.suppression, str(household_id).encode())
 
     def lookups(self, code: str) -> list[bytes]:
         """The digests that a code may be stored under, by the newest key first; none for what cannot be a code."""
@@ -50,6 +55,17 @@ class Context:
         if symbols is None:
             return []
         return [lookup_digest(key, symbols) for key in reversed(self.keys.codes)]
+
+
+def check_text(field: str, text: str | None) -> None:
+    """Raise RefusalError for a text that not every database could store."""
+    if text is not None and not (text.isprintable() and 1 <= len(text) <= LONGEST_TEXT):
+        raise RefusalError(Reason.INVALID_TEXT, f"give 1 to {LONGEST_TEXT} printable characters", field)
+
+
+def fits(number: int) -> bool:
+    """Whether a number can be an id: what does not fit into 64 bits is the id of nothing."""
+    return -(2**63) <= number < 2**63
 
 
 def number_of(digest: bytes) -> int:
@@ -65,4 +81,5 @@ def check_client(client: str) -> str:
 
 
 def _digest(key: bytes, text: bytes) -> bytes:
-    return hmac.digest(key, text, "sha256")[:DIGEST_BYTES]
+    """Keyed BLAKE2b, which is a MAC by itself (RFC 7693): half the time of an HMAC, which bulk issues feel."""
+    return blake2b(text, key=key, digest_size=DIGEST_BYTES).digest()

@@ -20,6 +20,7 @@ SET_PAID: Final = Statement("update campaign set paid_cents = :paid where campai
 CONSENTS: Final = Statement(
     "select c.marketing from pseudonym p join consent c on c.pid = p.pid where p.household_hmac = :household"
 )
+ANY_CONSENT: Final = Statement("select 1 from consent limit 1")
 KEY_ID: Final = Statement("select key_id from issue where issue_id = :issue_id")
 SETTING: Final = Statement("select value from setting where name = :name")
 
@@ -45,6 +46,11 @@ def consents(tx: Transaction, household: bytes) -> bool:
     """Whether the household behind a digest consents to coupons."""
     found = tx.one(CONSENTS, household=household)
     return found is not None and bool(found[0])
+
+
+def knows_consents(tx: Transaction) -> bool:
+    """Whether there is any consent at all, given or withdrawn."""
+    return tx.one(ANY_CONSENT) is not None
 
 
 def key_ids(tx: Transaction, issue_ids: Sequence[int]) -> list[int]:

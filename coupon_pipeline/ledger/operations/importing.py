@@ -66,7 +66,7 @@ def _imported(tx: Transaction, context: Context, row: Imported, timezone: str, n
     cells |= {
         "client": CLIENT,
         "idem": context.idem(f"{CLIENT}-{row.issue_id:08d}"),
-        "fingerprint": fingerprint_of(context, row.household_id, row.coupon_id, labels),
+        "fingerprint": fingerprint_of(context, row.household_id, row.coupon_id, list(labels.values())),
         "coupon_id": row.coupon_id,
         "is_imported": 1,
     }

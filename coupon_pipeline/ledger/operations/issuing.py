@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from coupon_pipeline.ledger.codes import code_of, lookup_digest, normalized
+from coupon_pipeline.ledger.codes import code_of, symbols_digest, symbols_of
 from coupon_pipeline.ledger.keys import CodeKey
 from coupon_pipeline.ledger.operations import admission
 from coupon_pipeline.ledger.operations.admission import Offer, refusal
-from coupon_pipeline.ledger.operations.context import Context, number_of
+from coupon_pipeline.ledger.operations.context import Context, fits, number_of
 from coupon_pipeline.ledger.operations.ending import expire_stale
 from coupon_pipeline.ledger.operations.escrow import CAPS, REASONS, reserve
 from coupon_pipeline.ledger.operations.outbox import emit
@@ -22,6 +22,7 @@ from coupon_pipeline.ledger.statement import RetryError, Statement, Transaction
 COLUMNS: Final = tuple(column.name for column in ISSUE.columns if not column.name.startswith("held_"))
 LABELS: Final = ("channel", "decision_id", "arm", "policy", "propensity")
 """Columns that say what lies behind an issue."""
+TEXTS: Final = ("channel", "decision_id", "arm", "policy")
 INSERT: Final = Statement(
     f"insert into issue ({', '.join(COLUMNS)}) values ({', '.join(f':{name}' for name in COLUMNS)}) "
     "on conflict do nothing returning issue_id"
@@ -50,9 +51,11 @@ class IssueRequest:
     labels: Mapping[str, Any]
 
 
-def fingerprint_of(context: Context, household_id: int, coupon_id: int, labels: Mapping[str, Any]) -> bytes:
-    """Digest of what an issue asks for."""
-    return context.fingerprint(household_id, coupon_id, *(labels[name] for name in LABELS))
+def fingerprint_of(context: Context, household_id: int, coupon_id: int, labels: Sequence[Any]) -> bytes:
+    """Digest of what an issue asks for; `labels` are the values of LABELS."""
+    # No text can hold the separator, and none is empty: nothing else reads the same.
+    told = "\x1f".join(["" if one is None else str(one) for one in labels])
+    return context.digest(f"{household_id}\x1f{coupon_id}\x1f{told}".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def issue(tx: Transaction, context: Context, request: IssueRequest, now: int) ->
     known = tx.one(KNOWN, client=request.client, idem=request.idem)
     if known is not None:
         return _replayed(context, request, known)
-    offer = admission.offer(tx, request.coupon_id)
+    offer = admission.offer(tx, request.coupon_id) if fits(request.coupon_id) else None
     if offer is None:
         raise refusal(Reason.UNKNOWN_COUPON)
     owner = tx.one(admission.OWNER, household=request.household)
@@ -98,7 +101,7 @@ def row_of(
     """The cells of an issue that follow from its offer and owner."""
     return {
         "issue_id": issue_id,
-        "code_hash": lookup_digest(key, normalized(code_of(key, issue_id)) or ""),
+        "code_hash": code_hash(key, issue_id),
         "key_id": key.key_id,
         "campaign_id": offer.campaign_id,
         "category": offer.category,
@@ -118,6 +121,11 @@ def row_of(
         "is_imported": 0,
         "state": "issued",
     }
+
+
+def code_hash(key: CodeKey, issue_id: int) -> bytes:
+    """What is stored of an issue's code."""
+    return symbols_digest(key, symbols_of(key, issue_id))
 
 
 def _replayed(context: Context, request: IssueRequest, known: tuple[Any, ...]) -> Issued:

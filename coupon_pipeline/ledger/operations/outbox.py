@@ -31,12 +31,11 @@ WITHIN: Final = Statement(
     "from batch b where b.known_at >= :opens_at and b.known_at < :closes_at order by b.number"
 )
 DONE: Final = Statement("update batch set done_at = :now where number = :number and done_at is null")
-TRIM: Final = Statement(
-    "delete from outbox where batch in (select number from batch where done_at is not null and known_at < :before)"
-)
 TRIMMED: Final = Statement(
-    "update batch set trimmed_at = :now where done_at is not null and trimmed_at is null and known_at < :before"
+    "update batch set trimmed_at = :now where done_at is not null and trimmed_at is null and known_at < :before "
+    "returning number"
 )
+TRIM: Final = Statement("delete from outbox where batch = :number")
 
 
 def emit(tx: Transaction, at: int, topic: str, issue_id: int, cents: int, redemption_id: int | None = None) -> None:
@@ -95,6 +94,4 @@ def done(tx: Transaction, numbers: Sequence[int], now: int) -> None:
 
 def trim(tx: Transaction, before: int, now: int) -> int:
     """Drop the events of done batches known before an instant; what they came to by topic stays."""
-    dropped = tx.run(TRIM, before=before)
-    tx.run(TRIMMED, before=before, now=now)
-    return dropped
+    return sum(tx.run(TRIM, number=number) for (number,) in tx.all(TRIMMED, before=before, now=now))

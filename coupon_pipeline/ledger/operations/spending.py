@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from coupon_pipeline.ledger.operations.context import Context
+from coupon_pipeline.ledger.operations.context import Context, check_text, fits
 from coupon_pipeline.ledger.reasons import Reason, RefusalError
 from coupon_pipeline.ledger.records import Basket
 from coupon_pipeline.ledger.statement import Statement, Transaction
 
 MOST_CENTS: Final = 2**53
 
-LOOK: Final = Statement(
+_LOOK: Final = (
     "select i.issue_id, i.coupon_id, i.state, i.valid_from, i.expires_at, i.value_cents, i.pid, i.held_by, "
     "i.held_until, c.min_quantity, c.min_spend_cents, c.stacking_group, c.is_bound, "
     "exists (select 1 from coupon_product p where p.coupon_id = c.coupon_id), "
     "(select y.pid from pseudonym y where y.household_hmac = :household), "
     "exists (select 1 from redemption r where r.store_id = :store_id and r.basket_id = :basket_id "
-    "and r.stacking_group = c.stacking_group and r.reversed_at is null and r.issue_id <> i.issue_id) "
-    "from issue i join coupon c on c.coupon_id = i.coupon_id where i.code_hash = :code_hash"
+    "and r.stacking_group = c.stacking_group and r.reversed_at is null and r.issue_id <> i.issue_id), "
+    "{counting} from issue i join coupon c on c.coupon_id = i.coupon_id where i.code_hash = :code_hash"
 )
-COUNTING: Final = {
+_COUNTING: Final = "p.product_id from coupon_product p where p.coupon_id = c.coupon_id and p.product_id"
+LOOK: Final = {
     "sqlite": Statement(
-        "select product_id from coupon_product where coupon_id = :coupon_id "
-        "and product_id in (select value from json_each(:products))"
+        _LOOK.format(
+            counting="(select json_group_array(product_id) from "
+            f"(select {_COUNTING} in (select value from json_each(:products))))"
+        )
     ),
-    "postgresql": Statement(
-        "select product_id from coupon_product where coupon_id = :coupon_id and product_id in "
-        "(select cast(value as bigint) from jsonb_array_elements_text(cast(:products as jsonb)))"
-    ),
+    "postgresql": Statement(_LOOK.format(counting=f"array(select {_COUNTING} = any(cast(:products as bigint[])))")),
 }
+"""All that is known of a code, in one statement and so of one moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +58,33 @@ class Look:
     """The pseudonym of the household that the till names."""
     is_stacked: int
     """Whether the basket has used another coupon of the group."""
-    counting: frozenset[int] | None = None
-    """The basket's products that the coupon is for; None: all."""
+    counting: str | list[int]
+    """The basket's products that the coupon is for; JSON from SQLite."""
+
+    @property
+    def products(self) -> list[int]:
+        """The basket's products that the coupon is for, where it is for some alone."""
+        return json.loads(self.counting) if isinstance(self.counting, str) else self.counting
 
 
 def looked(tx: Transaction, context: Context, code: str, basket: Basket) -> Look | None:
-    """The issue behind a code; None for one that is not known, in whatever way."""
+    """The issue behind a code; None for one that is not known, in whatever way. Raises RefusalError for odd texts."""
+    for name in ("store_id", "basket_id", "till_id"):
+        check_text(name, getattr(basket, name))
     household = None if basket.household_id is None else context.household(basket.household_id)
+    wanted = sorted({line.product_id for line in basket.lines or () if fits(line.product_id)})
+    place = {"store_id": basket.store_id, "basket_id": basket.basket_id, "household": household}
+    products = json.dumps(wanted) if tx.dialect == "sqlite" else in_braces(wanted)
     for digest in context.lookups(code):
-        place = {"store_id": basket.store_id, "basket_id": basket.basket_id}
-        found = tx.one(LOOK, code_hash=digest, household=household, **place)
+        found = tx.one(LOOK[tx.dialect], code_hash=digest, products=products, **place)
         if found is not None:
-            seen = Look(*found)
-            if seen.has_products and basket.lines:
-                return replace(seen, counting=_counting(tx, seen.coupon_id, basket))
-            return seen
+            return Look(*found)
     return None
+
+
+def in_braces(numbers: Sequence[int]) -> str:
+    """Numbers as the text of an array of PostgreSQL: cheaper for both sides than a list that psycopg would convert."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 def known(look: Look | None) -> Look:
@@ -128,9 +141,8 @@ def _judge_lines(look: Look, basket: Basket) -> int | None:
     """What the coupon's products in the basket cost, in cents; None where no lines are told."""
     if basket.lines is None:
         return None
-    lines = [line for line in basket.lines if look.counting is None or line.product_id in look.counting]
-    if look.has_products and not basket.lines:
-        lines = []
+    products = look.products if look.has_products else None
+    lines = [line for line in basket.lines if products is None or line.product_id in products]
     if any(line.quantity <= 0 or line.gross_cents < 0 for line in basket.lines):
         raise RefusalError(Reason.INVALID_AMOUNT, "a line has a quantity above 0 and cents that are not below", "lines")
     if sum(line.quantity for line in lines) < look.min_quantity:
@@ -139,8 +151,3 @@ def _judge_lines(look: Look, basket: Basket) -> int | None:
     if gross < look.min_spend_cents:
         raise RefusalError(Reason.MINIMUM_SPEND, "the coupon's products in the basket cost too little", "lines")
     return gross
-
-
-def _counting(tx: Transaction, coupon_id: int, basket: Basket) -> frozenset[int]:
-    products = json.dumps(sorted({line.product_id for line in basket.lines or ()}))
-    return frozenset(row[0] for row in tx.all(COUNTING[tx.dialect], coupon_id=coupon_id, products=products))

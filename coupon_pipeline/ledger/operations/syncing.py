@@ -11,7 +11,7 @@ from coupon_pipeline.ledger import schema
 from coupon_pipeline.ledger.operations import admission
 from coupon_pipeline.ledger.operations.context import Context, number_of
 from coupon_pipeline.ledger.operations.ending import void_unwanted
-from coupon_pipeline.ledger.operations.escrow import TOTAL
+from coupon_pipeline.ledger.operations.escrow import SHARDS, TOTAL
 from coupon_pipeline.ledger.operations.limits import set_limit
 from coupon_pipeline.ledger.records import (
     CampaignTerms,
@@ -71,12 +71,12 @@ def sync(database: Database, context: Context, definitions: Definitions, now: in
     """
     consents = _consents(database, context, definitions.consents, now)
     voided = 0
-    while count := database.write(lambda tx: void_unwanted(tx, now)):
+    while count := database.write(lambda tx: void_unwanted(tx, now), patient=True):
         voided += count
     raised = database.write(lambda tx: _settings(tx, definitions))
     campaigns = coupons = 0
     for part in _parts(definitions.campaigns):
-        changed, kept = database.write(lambda tx, some=part: _campaigns(tx, some))
+        changed, kept = database.write(lambda tx, some=part: _campaigns(tx, some), patient=True)
         campaigns, raised = campaigns + changed, raised + kept
     for part in _parts(definitions.coupons):
         changed, kept = database.write(lambda tx, some=part: _coupons(tx, some, definitions.supplier_liability_cents))
@@ -117,7 +117,9 @@ def _campaigns(tx: Transaction, campaigns: Sequence[CampaignTerms]) -> tuple[int
     return changed, raised
 
 
-def _coupons(tx: Transaction, coupons: Sequence[CouponTerms], suppliers: Mapping[int, int]) -> tuple[int, list[str]]:
+def _coupons(
+    tx: Transaction, coupons: Sequence[CouponTerms], suppliers: Mapping[int, int | None]
+) -> tuple[int, list[str]]:
     changed, raised = 0, []
     for coupon in sorted(coupons, key=lambda one: one.coupon_id):
         cells = {name: getattr(coupon, name) for name in COUPON_COLUMNS} | {"is_bound": int(coupon.is_bound)}
@@ -127,8 +129,14 @@ def _coupons(tx: Transaction, coupons: Sequence[CouponTerms], suppliers: Mapping
         changed += _products(tx, coupon) or differs
         raised += set_limit(tx, "coupon_issues", coupon.coupon_id, coupon.max_issues)
         if coupon.supplier_id is not None and coupon.supplier_id not in suppliers:
-            set_limit(tx, "supplier", coupon.supplier_id, None)
+            _known_supplier(tx, coupon.supplier_id)
     return changed, raised
+
+
+def _known_supplier(tx: Transaction, supplier_id: int) -> None:
+    """A supplier without a limit, where there is none yet: what it had before stays."""
+    if not tx.all(SHARDS, scope="supplier", scope_id=supplier_id):
+        set_limit(tx, "supplier", supplier_id, None)
 
 
 def _products(tx: Transaction, coupon: CouponTerms) -> bool:
@@ -152,7 +160,7 @@ def _consents(database: Database, context: Context, consents: Mapping[int, bool]
             changed.append((may, digest, household_id))
     changed.sort(key=lambda one: one[0])
     for part in _parts(changed):
-        database.write(lambda tx, some=part: _write_consents(tx, context, some, now))
+        database.write(lambda tx, some=part: _write_consents(tx, context, some, now), patient=True)
     return len(changed)
 
 

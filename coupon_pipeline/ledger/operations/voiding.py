@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from coupon_pipeline.ledger.operations.context import Context, LostError
+from coupon_pipeline.ledger.operations.context import (
+    Context,
+    LostError,
+    fits,
+)
 from coupon_pipeline.ledger.operations.ending import void_one
 from coupon_pipeline.ledger.operations.redeeming import TRIES
 from coupon_pipeline.ledger.operations.requests import Request
@@ -48,7 +52,7 @@ def void(
 
 def _found(tx: Transaction, lookups: list[bytes], issue_id: int | None) -> Row | None:
     if issue_id is not None:
-        return tx.one(BY_ID, issue_id=issue_id)
+        return tx.one(BY_ID, issue_id=issue_id) if fits(issue_id) else None
     found = (tx.one(BY_CODE, code_hash=digest) for digest in lookups)
     return next((row for row in found if row is not None), None)
 

@@ -9,6 +9,7 @@ select
     null::bigint as store_id,
     null::bigint as discount_cents,
     end_of(redemption_date) as redeemed_at,
+    null::boolean as is_deleted,
     end_of(redemption_date) as known_at
 from coupon_redemptions
 where end_of(redemption_date) >= getvariable('opens') and end_of(redemption_date) < getvariable('closes')

@@ -1,0 +1,187 @@
+"""A storm: many processes at the same coupons through the service, while clients, workers and database are killed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from tests.ledger.servers import Server, running
+from tests.proofs.ledger.business import Business
+from tests.proofs.ledger.plan import Plan
+from tests.proofs.ledger.service import START_SECONDS, WORKERS, Service, end, python, serving
+from tests.proofs.ledger.world import NOON
+
+PROCESSES: Final = 16
+POLL_SECONDS: Final = 0.02
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much, and how often (mean seconds between) something is killed."""
+
+    attempts: int
+    coupons: int
+    seconds: float
+    """How long the requests are expected to take: coupons expire by it."""
+    client_gap: float
+    worker_gap: float
+    database_gap: float
+    seed: int = 7
+
+
+@dataclass
+class Storm:
+    """What has happened; the histories are in the folder."""
+
+    folder: Path
+    business: Business
+    kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("client", "worker", "database", "bulk"), 0))
+    seconds: float = 0.0
+
+    @property
+    def histories(self) -> list[Path]:
+        """All history files."""
+        return sorted(self.folder.glob("history-*.jsonl"))
+
+
+@contextmanager
+def database(kind: str, folder: Path) -> Generator[tuple[str, Server | None]]:
+    """URL of an empty database of a kind, and its server where it has one."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'ledger.db'}", None
+        return
+    with running(folder / "postgresql", is_durable=True) as server, server.database() as url:
+        yield url, server
+
+
+def storm(folder: Path, url: str, server: Server | None, size: Size) -> Storm:
+    """Let a storm pass over an empty database."""
+    business = Business(str(folder), url, str(folder / "keys.json"), size.coupons, size.seconds, _origin(NOON))
+    business.write()
+    with business.opened() as ledger:
+        ledger.sync(business.definitions)
+    found = Storm(folder, business)
+    draw = random.Random(size.seed)
+    _issue(found, draw)
+    with _office(folder), serving(folder, url, Path(business.keys), PROCESSES) as service:
+        redeems = -(-size.attempts // PROCESSES)
+        plan = Plan(str(folder), service.port, size.seed, PROCESSES, redeems, time.monotonic_ns())
+        plan.write()
+        _rage(found, plan, Chaos(found, service, server, size, draw))
+    return found
+
+
+@contextmanager
+def _office(folder: Path) -> Generator[None]:
+    process = python("tests.proofs.ledger.office", str(folder), stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        if process.stdout.readline() != "begins\n":
+            raise RuntimeError("the back office has not begun")
+        yield
+    finally:
+        end(process, START_SECONDS)
+    if process.returncode:
+        raise RuntimeError(f"the back office has failed: {process.returncode}")
+
+
+def _origin(instant: int) -> int:
+    """Business instant at 0 of the monotonic clock, if it is `instant` at present."""
+    return instant - time.monotonic_ns() // 1_000_000
+
+
+def _issue(found: Storm, draw: random.Random) -> None:
+    """Issue in bulk; the process is killed once on the way and begun again."""
+    kill_after = draw.randint(2, 8)
+    while True:
+        with python("tests.proofs.ledger.bulk", str(found.folder), stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            for number, _ in enumerate(process.stdout):
+                if number == kill_after and found.kills["bulk"] == 0:
+                    process.kill()
+                    found.kills["bulk"] += 1
+        if process.returncode == 0:
+            return
+        if process.returncode != -signal.SIGKILL:
+            raise RuntimeError(f"bulk issue has failed: {process.returncode}")
+
+
+class Chaos:
+    """Kills at random moments of a seed."""
+
+    def __init__(self, found: Storm, service: Service, server: Server | None, size: Size, draw: random.Random) -> None:
+        self._found, self._service, self._server, self._draw = found, service, server, draw
+        self._gaps = {"client": size.client_gap, "worker": size.worker_gap}
+        if server is not None:
+            self._gaps["database"] = size.database_gap
+        self._next = {kind: time.monotonic() + self._gap(kind) for kind in self._gaps}
+
+    def _gap(self, kind: str) -> float:
+        return self._gaps[kind] * self._draw.uniform(0.5, 1.5)
+
+    def act(self, clients: dict[int, subprocess.Popen[str]]) -> None:
+        """Kill what is due."""
+        for kind, due in self._next.items():
+            if time.monotonic() >= due and self._killed(kind, clients):
+                self._found.kills[kind] += 1
+                self._next[kind] = time.monotonic() + self._gap(kind)
+
+    def _killed(self, kind: str, clients: dict[int, subprocess.Popen[str]]) -> bool:
+        if kind == "client":
+            alive = [process for process in clients.values() if process.poll() is None]
+            if alive:
+                self._draw.choice(alive).kill()
+            return bool(alive)
+        if kind == "worker":
+            workers = self._service.workers()
+            # One stays: both at once would only make everybody wait.
+            if len(workers) == WORKERS:
+                self._draw.choice(workers).kill()
+            return len(workers) == WORKERS
+        assert self._server is not None
+        crash(self._server)
+        self._server.start()
+        return True
+
+
+def crash(server: Server) -> None:
+    """Kill all processes of PostgreSQL at once, so that it has to recover."""
+    postmaster = psutil.Process(server.pid)
+    processes = [postmaster, *postmaster.children(recursive=True)]
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=20)
+
+
+def _rage(found: Storm, plan: Plan, chaos: Chaos) -> None:
+    """Keep all clients going, with kills among them, until each is through."""
+    began = time.monotonic()
+    with ExitStack() as ended:
+        begin: Callable[[int], subprocess.Popen[str]] = lambda number: python(  # noqa: E731
+            "tests.proofs.ledger.client", str(found.folder), str(number)
+        )
+        clients = {number: begin(number) for number in range(PROCESSES)}
+        ended.callback(lambda: [end(process, 5) for process in clients.values()])
+        while clients:
+            time.sleep(POLL_SECONDS)
+            chaos.act(clients)
+            for number, process in list(clients.items()):
+                if process.poll() == -signal.SIGKILL:
+                    clients[number] = begin(number)
+                elif process.poll() is not None:
+                    del clients[number]
+                    if process.returncode:
+                        raise RuntimeError(f"client {number} has failed: {process.returncode}")
+    found.seconds = time.monotonic() - began
