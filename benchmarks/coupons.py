@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
@@ -69,8 +70,6 @@ class Full:
 
     def shuffle(self, seed: int = 1) -> None:
         """Hand the coupons out in an order that has nothing to do with that of their issue."""
-        import random
-
         random.Random(seed).shuffle(self.issue_ids)
 
     def take(self, count: int) -> list[str]:

@@ -94,6 +94,8 @@ class Operation:
 def issue(ledger: Ledger, client: str, asked: Admitted) -> Answer:
     """IssueAnswer."""
     body: schemas.IssueRequest = asked.body
+    # Before the issue: nothing may fail between its commit and the answer.
+    zone = _zone(ledger)
     issued = ledger.issue(
         client,
         asked.key,
@@ -102,7 +104,7 @@ def issue(ledger: Ledger, client: str, asked: Admitted) -> Answer:
         body.channel,
         decision_id=body.decision_id,
     )
-    window = _window(ledger, issued.valid_from, issued.expires_at)
+    window = _window(zone, issued.valid_from, issued.expires_at)
     return {"issue_id": str(issued.issue_id), "code": issued.code} | window | {"replay": issued.replay}
 
 
@@ -115,7 +117,7 @@ def validate(ledger: Ledger, client: str, asked: Admitted) -> Answer:
         "value_cents": found.value_cents,
         "min_quantity": found.min_quantity,
         "min_spend_cents": found.min_spend_cents,
-    } | _window(ledger, found.valid_from, found.expires_at)
+    } | _window(_zone(ledger), found.valid_from, found.expires_at)
 
 
 def hold(ledger: Ledger, client: str, asked: Admitted) -> Answer:
@@ -229,8 +231,12 @@ def instant(milliseconds: int) -> str:
     return from_milliseconds(milliseconds).isoformat(timespec="milliseconds") + "Z"
 
 
-def _window(ledger: Ledger, valid_from: int, expires_at: int) -> Answer:
-    zone = ZoneInfo(ledger.setting("timezone") or "UTC")
+def _zone(ledger: Ledger) -> ZoneInfo:
+    """The time zone of the stores."""
+    return ZoneInfo(ledger.setting("timezone") or "UTC")
+
+
+def _window(zone: ZoneInfo, valid_from: int, expires_at: int) -> Answer:
     last_day = from_milliseconds(expires_at - 1).replace(tzinfo=UTC).astimezone(zone).date()
     return {"valid_from": instant(valid_from), "expires_at": instant(expires_at), "valid_to": last_day.isoformat()}
 

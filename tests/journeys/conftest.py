@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,9 +20,11 @@ ROOT = Path(__file__).parents[2]
 def service(loop: Loop) -> Iterator[str]:
     """The address of the real service, in a process of its own."""
     settings = loop.pipeline.settings
-    command = [sys.executable, "-c", "import sys; from pathlib import Path; from serving.run import serve; "]
-    command[-1] += "serve(Path(sys.argv[1]), port=0)"
-    with subprocess.Popen([*command, str(settings.bundles)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    command = [sys.executable, "-m", "coupon_pipeline", "serve", "--port", "0"]
+    chosen = {"COUPON_DATA": str(settings.data), "COUPON_SOURCE": settings.source}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **chosen}
+    ) as process:
         assert process.stdout is not None
         yield process.stdout.readline().split()[0]
         process.terminate()

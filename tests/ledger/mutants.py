@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -32,7 +32,7 @@ from coupon_pipeline.ledger.operations import (
     syncing,
 )
 from coupon_pipeline.ledger.sqlite import SqliteDatabase
-from coupon_pipeline.ledger.statement import Statement
+from coupon_pipeline.ledger.statement import Database, Statement
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -51,16 +51,21 @@ class Mutant:
 
         def spoiled() -> Opened:
             database, remove = fresh()
-            assert isinstance(database, SqliteDatabase)
-            with sqlite3.connect(database.path) as connection:
-                connection.executescript(self.schema)
-            connection.close()
+            self.spoil(database)
             return database, remove
 
+        # Tables that cannot be spoiled would pass for a defect that was caught.
+        spoiled()[1]()
         with pytest.MonkeyPatch.context() as patch:
             for plant in self.plant:
                 plant(patch)
-            yield spoiled if self.schema else fresh
+            yield spoiled
+
+    def spoil(self, database: Database) -> None:
+        """Take from a SQLite file what stands in the way of the defect."""
+        assert isinstance(database, SqliteDatabase)
+        with closing(sqlite3.connect(database.path)) as connection:
+            connection.executescript(self.schema)
 
 
 def text(module: ModuleType, name: str, old: str, new: str = "") -> Plant:

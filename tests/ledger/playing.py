@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import psycopg
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.internal.conjecture.providers import HypothesisProvider
 from hypothesis.stateful import run_state_machine_as_test
 from psycopg import sql
 
@@ -99,5 +100,7 @@ def play(fresh: Callable[[], Opened], examples: int, steps: int = 40, explain: b
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    run_state_machine_as_test(Played, settings=fixed)
+    # It likes to draw numbers that stand in whatever modules are imported: no seed would fix what it draws.
+    with patch.object(HypothesisProvider, "_maybe_draw_constant", lambda *_, **__: None):
+        run_state_machine_as_test(Played, settings=fixed)
     return Played.reached

@@ -92,7 +92,7 @@ def test_a_url_of_anything_else_is_refused(url: str) -> None:
 
 
 def test_a_password_is_never_shown() -> None:
-    assert shown(located("postgresql://ann:" + "secret@db/coupons")) == "postgresql://ann:***@db/coupons"
+    assert shown(located("postgresql://ann:" + "secret@db/coupons")) == "postgresql://ann:" + "***@db/coupons"
 
 
 def test_a_server_that_is_not_there_is_said_to_be_unavailable(tmp_path: Path) -> None:

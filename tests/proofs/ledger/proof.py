@@ -23,9 +23,9 @@ from coupon_pipeline.files import write_text
 from coupon_pipeline.ledger.audit import audit
 from coupon_pipeline.ledger.opening import open_database
 
-SHORT: Final = Size(attempts=2_000, coupons=400, seconds=8, client_gap=1.5, worker_gap=3, database_gap=3)
-LONG: Final = Size(attempts=100_000, coupons=5_000, seconds=120, client_gap=5, worker_gap=12, database_gap=30)
-BEHIND_MS, AHEAD_MS = 15_000, 1_000
+SHORT: Final = Size(2_000, coupons=400, seconds=8, client_gap=0.8, worker_gap=1, database_gap=1.5, most_kills=2)
+LONG: Final = Size(100_000, coupons=5_000, seconds=120, client_gap=5, worker_gap=12, database_gap=30)
+BEHIND_MS, AHEAD_MS = 8_000, 1_000
 """A worker's clock runs on from the ledger's latest fact, which may be old where the database was away."""
 NAMES: Final = {
     "double": "redeemed twice",

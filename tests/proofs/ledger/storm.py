@@ -35,6 +35,8 @@ class Size:
     client_gap: float
     worker_gap: float
     database_gap: float
+    most_kills: int = 1_000
+    """Of each kind: a worker takes seconds to start, so that too many leave nobody to answer."""
     seed: int = 7
 
 
@@ -124,6 +126,7 @@ class Chaos:
         if server is not None:
             self._gaps["database"] = size.database_gap
         self._next = {kind: time.monotonic() + self._gap(kind) for kind in self._gaps}
+        self._most = size.most_kills
 
     def _gap(self, kind: str) -> float:
         return self._gaps[kind] * self._draw.uniform(0.5, 1.5)
@@ -131,7 +134,8 @@ class Chaos:
     def act(self, clients: dict[int, subprocess.Popen[str]]) -> None:
         """Kill what is due."""
         for kind, due in self._next.items():
-            if time.monotonic() >= due and self._killed(kind, clients):
+            is_due = time.monotonic() >= due and self._found.kills[kind] < self._most
+            if is_due and self._killed(kind, clients):
                 self._found.kills[kind] += 1
                 self._next[kind] = time.monotonic() + self._gap(kind)
 
