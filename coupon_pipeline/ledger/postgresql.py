@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, LiteralString, cast
@@ -96,6 +97,7 @@ class PostgresqlDatabase(Database):
         self._engine = engine_for(url, pool_size=POOL, max_overflow=OVERFLOW, pool_timeout=POOL_SECONDS)
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "checkout", _check)
+        self._readers: deque[PostgresqlTransaction] = deque()
         self._is_closed = False
         races = retry_if_exception_type(RACES)
         waits = wait_random_exponential(multiplier=0.02, max=0.5)
@@ -106,13 +108,15 @@ class PostgresqlDatabase(Database):
 
         Raises what `work` raises, and UnavailableError.
         """
-        with self._transaction() as transaction:
-            try:
-                if snapshot:
-                    transaction.begin(SNAPSHOT)
-                return work(transaction)
-            except psycopg.Error as error:
-                raise named(error) from error
+        transaction = self._reader()
+        try:
+            if snapshot:
+                transaction.begin(SNAPSHOT)
+            return work(transaction)
+        except psycopg.Error as error:
+            raise named(error) from error
+        finally:
+            self._rest(transaction)
 
     def write(self, work: Callable[[Transaction], T], patient: bool = False) -> T:
         """Do work in one transaction: durable when this returns, nothing changed when it raises.
@@ -131,6 +135,8 @@ class PostgresqlDatabase(Database):
         """End all connections; one that is in use ends with its work."""
         self._is_closed = True
         self._engine.dispose()
+        while self._readers:
+            self._readers.pop().connection.close()
 
     def _once(self, work: Callable[[Transaction], T], begin: LiteralString) -> T:
         committing = False
@@ -145,6 +151,34 @@ class PostgresqlDatabase(Database):
             except psycopg.Error as error:
                 raise named(error, committing) from error
         return result
+
+    def _reader(self) -> PostgresqlTransaction:
+        """A connection that waits for readers, who would pay the pool's care with a third of their time; or another."""
+        if self._is_closed:
+            raise unavailable(Reason.UNAVAILABLE)
+        try:
+            while True:
+                transaction = self._readers.pop()
+                if not _has_word(transaction.connection):
+                    return transaction
+                transaction.connection.close()
+        except IndexError:
+            pass
+        try:
+            pooled = self._engine.raw_connection()
+        except (exc.SQLAlchemyError, psycopg.Error) as error:
+            raise unavailable(Reason.UNAVAILABLE) from error
+        connection = cast("Connection", pooled.driver_connection)
+        pooled.detach()
+        return PostgresqlTransaction(connection)
+
+    def _rest(self, transaction: PostgresqlTransaction) -> None:
+        connection = transaction.connection
+        _roll_back(connection)
+        if self._is_closed:
+            connection.close()
+        if not connection.closed:
+            self._readers.append(transaction)
 
     @contextmanager
     def _transaction(self) -> Generator[PostgresqlTransaction]:
@@ -183,22 +217,32 @@ def _prepare(connection: Connection, _: Any) -> None:
 
 def _check(connection: Connection, _: Any, __: Any) -> None:
     """Replace an idle connection to which the server has said something, as it does when it goes; costs no answer."""
-    watcher = select.poll()
-    try:
-        watcher.register(connection.pgconn.socket, select.POLLIN)
-    except psycopg.Error as error:
-        raise exc.InvalidatePoolError from error
-    if watcher.poll(0):
+    if _has_word(connection):
         raise exc.InvalidatePoolError
 
 
-def _put_back(pooled: PoolProxiedConnection) -> None:
-    connection = cast("Connection", pooled.driver_connection)
+def _has_word(connection: Connection) -> bool:
+    """Whether the server has said something unasked, or the connection is gone."""
+    watcher = select.poll()
+    try:
+        watcher.register(connection.pgconn.socket, select.POLLIN)
+    except psycopg.Error:
+        return True
+    return bool(watcher.poll(0))
+
+
+def _roll_back(connection: Connection) -> None:
+    """End what a connection has begun; one that is lost is closed by that."""
     try:
         if connection.info.transaction_status != TransactionStatus.IDLE:
             connection.rollback()
     except psycopg.Error:
         pass
+
+
+def _put_back(pooled: PoolProxiedConnection) -> None:
+    connection = cast("Connection", pooled.driver_connection)
+    _roll_back(connection)
     if connection.closed:
         pooled.invalidate()
     else:

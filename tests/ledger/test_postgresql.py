@@ -210,7 +210,7 @@ def test_connections_that_are_all_in_use_are_waited_for_a_while(
     with ThreadPoolExecutor(1) as thread:
         holding = thread.submit(database.write, hold)
         begun.wait(20)
-        assert unavailable(lambda: names(database)) is Reason.UNAVAILABLE
+        assert unavailable(lambda: database.write(add("late"))) is Reason.UNAVAILABLE
         may_end.set()
         holding.result()
     assert names(database) == []
