@@ -1,14 +1,13 @@
-"""Coupons of a cycle: candidates with what speaks against them, the assignments that the budget buys, their issues."""
+"""Coupons of a cycle: candidates with what speaks against them, and the assignments that the budget buys."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
-from typing import Any
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from assets.digests import ISSUES, Digests
+from assets.digests import Digests
 from assets.graph import Graph, Weekly, facts, plain_failures
 from assets.pipeline import Pipeline
 from models import training
@@ -21,11 +20,8 @@ from coupon_pipeline.decisions.policy import Decisions, decide
 from coupon_pipeline.features.compute import Blocks, assemble
 from coupon_pipeline.features.sets import REDEMPTION
 from coupon_pipeline.fingerprints import fingerprint
-from coupon_pipeline.issuing import cycle as issuing
-from coupon_pipeline.issuing.record import refused
 from coupon_pipeline.snapshot.trees import parse, probability
-from coupon_pipeline.sources.ledgered import opened
-from coupon_pipeline.weeks import WEEK, to_epoch
+from coupon_pipeline.weeks import WEEK
 
 OWNERS = ["team:marketing"]
 
@@ -111,51 +107,6 @@ def assignments(graph: Graph) -> dg.AssetsDefinition:
         yield from (dg.MaterializeResult(asset_key=key) for key in (assigned, contexts))
 
     return assign
-
-
-def issues(graph: Graph) -> dg.AssetsDefinition:
-    """The asset ledger/issues."""
-
-    @dg.asset(
-        key=graph.key(*ISSUES),
-        partitions_def=graph.weeks,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[graph.key("coupons", "coupon_assignments")],
-        group_name="coupons",
-        kinds={"sql"},
-        owners=OWNERS,
-        description="The assigned coupons, issued through the ledger; one that it refuses says why.",
-    )
-    def issue(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
-        with plain_failures():
-            model = training.champion(Registry(pipeline.settings), REDEMPTION)
-            for week in context.partition_keys:
-                found, told = issued(pipeline, week, lambda done, of=week: context.log.info("%s", f"{of}: {done} done"))
-                pipeline.store.write(*ISSUES, week, found, Digests(pipeline).issues(week, model.digest))
-                told |= facts(pipeline.store, *ISSUES, week, found.num_rows)
-                context.add_asset_metadata(told, partition_key=week)
-
-    return issue
-
-
-def issued(
-    pipeline: Pipeline, week: str, progress: Callable[[int], None] | None = None
-) -> tuple[pa.Table, dict[str, Any]]:
-    """The record of a cycle's issues, and what there is to tell of it; a cycle that is over issues nothing."""
-    store, limits = pipeline.store, pipeline.limits
-    as_of = store.as_of(store.calendar.decision_time(week))
-    decided = store.read("coupons", "coupon_assignments", week)
-    with opened(pipeline.settings, lambda: to_epoch(as_of.instant)) as ledger:
-        if issuing.is_over(ledger, week, store.calendar.weeks[-1]):
-            there = store.path(*ISSUES, week).exists()
-            found = issuing.skip(ledger, as_of, decided, store.read(*ISSUES, week) if there else None)
-        else:
-            found = issuing.issue(ledger, as_of, week, decided, limits, progress)
-        outstanding = issuing.outstanding_cents(ledger)
-    told = {"issued": found.issued, "replayed": found.replayed, "imported": found.imported}
-    told |= {f"refused: {reason}": count for reason, count in refused(found.rows).items()}
-    told["liability_reserved_cents"] = found.reserved_cents
-    return found.rows, told | {"liability_outstanding_cents": outstanding, "currency": pipeline.source.currency}
 
 
 def score(model: Entry, rows: pa.Table) -> np.ndarray:

@@ -11,6 +11,7 @@ from assets import (
     coupons,
     erasures,
     features,
+    issues,
     landing,
     models,
     reconciliation,
@@ -24,7 +25,7 @@ from coupon_pipeline.contracts import reader
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.sources.source import SourceError
 
-WEEKLY = ("landing", "contracts", "features", "coupons", "ledger", "serving")
+WEEKLY = ("landing", "contracts", "features", "coupons", "serving")
 """Groups of a cycle, in the order in which they run."""
 
 
@@ -85,7 +86,7 @@ def _assets(graph: Graph) -> list[dg.AssetsDefinition]:
         models.redemption_model(graph),
         models.champion(graph),
         coupons.assignments(graph),
-        coupons.issues(graph),
+        issues.issues(graph),
         reconciliation.reconciliation(graph),
         snapshot.published(graph),
     ]

@@ -7,8 +7,12 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import pytest
 
 from assets.pipeline import Pipeline
 
@@ -53,6 +57,15 @@ class ChainRun:
         return replace(
             self, data=data, environment=environment, settings=self.settings.model_copy(update={"data": data})
         )
+
+    @contextmanager
+    def variables(self) -> Generator[None]:
+        """This process with the settings of the run."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                if name.startswith("COUPON_"):
+                    patch.setenv(name, value)
+            yield
 
     def python(self, code: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a few lines of Python in the copied project."""
