@@ -86,6 +86,13 @@ def expire() -> None:
         print(f"{ledger.expire():,} issues have expired")
 
 
+def claim() -> None:
+    """Let the pipeline know what has happened since the last claim: known from this moment on."""
+    with _opened() as ledger:
+        batch = ledger.claim()
+    print("nothing has happened since the last claim" if batch is None else f"{batch.events:,} events are claimed")
+
+
 def trim(
     days: Annotated[int, typer.Option(min=1, help="Events younger than so many days stay.")] = KEPT_DAYS,
 ) -> None:
@@ -116,6 +123,7 @@ VERBS: Final[dict[str, Callable[..., None]]] = {
     "backup": backup,
     "restore": restore,
     "skip-ahead": skip_ahead,
+    "claim": claim,
     "expire": expire,
     "trim": trim,
     "rotate-keys": rotate_keys,

@@ -96,6 +96,8 @@ def test_what_is_over_expires_and_what_has_arrived_is_trimmed(
     write_keys(Path(url.removeprefix("sqlite:///")).with_name("keys.json"), Keys.random())
     assert verb("expire") == "1 issues have expired"
     assert verb("expire") == "0 issues have expired"
+    assert verb("claim") == "1 events are claimed"
+    assert verb("claim") == "nothing has happened since the last claim"
     assert verb("trim", "--days", "41") == "0 events were dropped from the outbox"
     assert verb("trim") == "1 events were dropped from the outbox"
 
