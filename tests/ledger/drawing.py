@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.ledger.books import Entry
 from tests.ledger.worlds import (
     COUPONS,
     FITTING,
@@ -38,7 +39,7 @@ TIGHT: dict[str, dict[str, Any]] = {
     "day": {"per_household_day": 1},
 }
 """Which limit binds: changes of the first campaign, or of the definitions themselves."""
-TIGHTS = st.sampled_from([*TIGHT, "nothing", "nothing", "budget", "budget", "day"])
+TIGHTS = st.sampled_from([*TIGHT, "nothing", "nothing", "budget", "budget", "day", "day", "day"])
 PICK = st.integers(0, 999)
 OFTEN = [one for one in COUPONS if one not in (OVER, SOON)]
 PAIRS = st.tuples(
@@ -50,3 +51,21 @@ SECONDS = st.sampled_from([0, 60, 60, 300, 300, 3_600, 3_600, 3_601])
 BASKETS = st.sampled_from(["fits"] * 14 + ["awkward"] * 5 + ["few", "cheap", "again", "wrong card", "odd"])
 DISCOUNTS = st.sampled_from([30] * 5 + [50] * 5 + [-1, 0, 100, 101, 151])
 KEY_KINDS = st.sampled_from(["fresh"] * 14 + ["used", "short"])
+
+
+def edges_of(entry: Entry) -> dict[str, int]:
+    return {"begins": entry.coupon.valid_from, "ends": entry.coupon.expires_at, "held": entry.held_until}
+
+
+def awkward(entry: Entry) -> str:
+    """The kind of basket that the coupon's own rule refuses."""
+    coupon = entry.coupon
+    if coupon.is_bound:
+        return ("no card", "wrong card")[entry.number % 2]
+    if coupon.stacking_group is not None:
+        return "again"
+    return "few" if coupon.product_ids else "cheap"
+
+
+def one_of(items: list[Any], pick: int) -> Any:
+    return items[-1 - pick % len(items)]

@@ -21,6 +21,9 @@ from tests.ledger.drawing import (
     TIGHT,
     TIGHTS,
     UNKNOWN_COUPON,
+    awkward,
+    edges_of,
+    one_of,
 )
 from tests.ledger.paired import Code, Id, Paired, exported_by_model
 from tests.ledger.seen import exported
@@ -36,6 +39,7 @@ from tests.ledger.worlds import (
     OTHER_TILL,
     PLAIN,
     SILENT,
+    SOON,
     SPRING,
     TILL,
 )
@@ -110,7 +114,7 @@ class LedgerMachine(Paired):
         entry = self._entry(pick)
         key = self._key(kind)
         if kind == "used" and self.model.sales:
-            client, key = _one_of(list(self.model.sales), pick)
+            client, key = one_of(list(self.model.sales), pick)
         self.ask("redeem", client, key, Code(entry.number), self._basket(within, entry), discount)
 
     redeem_2 = redeem_3 = redeem_4 = redeem_5 = redeem
@@ -120,7 +124,7 @@ class LedgerMachine(Paired):
     def reverse(self, pick: int, kind: str, left: bool) -> None:
         """Undo a redemption, mostly one that stands; now and then its household has left before."""
         live = [key for key, sale in self.model.sales.items() if sale.reversed_at is None]
-        client, redeem_key = _one_of(live if live and pick % 4 else list(self.model.sales), pick)
+        client, redeem_key = one_of(live if live and pick % 4 else list(self.model.sales), pick)
         entry = self.model.sales[client, redeem_key].entry
         if left and entry is not None and entry.household is not None:
             self._sync(replace(self.told, consents={entry.household: False}))
@@ -135,10 +139,14 @@ class LedgerMachine(Paired):
             self.ask("redeem", client, key, Code(entry.number), self._basket("fits", entry), 30)
 
     @precondition(lambda self: self.model.entries)
-    @rule(pick=PICK, kind=KEY_KINDS)
-    def void(self, pick: int, kind: str) -> None:
-        number = self._entry(pick).number
-        self.ask("void", OFFICE, self._key(kind, "void"), *((None, Id(number)) if pick % 2 else (Code(number), None)))
+    @rule(pick=PICK, kind=KEY_KINDS, again=st.booleans())
+    def void(self, pick: int, kind: str, again: bool) -> None:
+        """Cancel an issue; half the time its household asks for the coupon again, which no cap forgets."""
+        entry = self._entry(pick)
+        code, issue_id = (None, Id(entry.number)) if pick % 2 else (Code(entry.number), None)
+        self.ask("void", OFFICE, self._key(kind, "void"), code, issue_id)
+        if again and entry.household is not None:
+            self.ask("issue", APP, self._key("fresh"), entry.household, entry.coupon.coupon_id)
 
     @rule(operation=st.sampled_from(["validate", "hold", "redeem", "void", "void_id"]))
     def guess(self, operation: str) -> None:
@@ -194,36 +202,42 @@ class LedgerMachine(Paired):
     def tick(self, by: int) -> None:
         self.set_clock(self.clock.now + by)
 
-    @precondition(lambda self: self.model.entries)
     @rule(
-        pick=PICK,
+        household=st.sampled_from(HOUSEHOLDS),
         edge=st.sampled_from(["begins", "ends", "held"]),
-        off=st.sampled_from([-1, 0, 1]),
-        operation=st.sampled_from(["validate", "hold", "redeem"]),
+        off=st.sampled_from([-1, 0, 0, 1]),
+        operation=st.sampled_from(["validate", "hold", "redeem", "expire"]),
     )
-    def at_the_edge(self, pick: int, edge: str, off: int, operation: str) -> None:
+    def at_the_edge(self, household: int, edge: str, off: int, operation: str) -> None:
         """Go to just before, at or just after the next moment at which an issue's lot changes, and ask for it."""
-        edges = [(_edges(one)[edge], one.number) for one in self.model.entries]
+        if edge == "begins":
+            self.ask("issue", APP, self._key("fresh"), household, SOON.coupon_id)
+        edges = [(edges_of(one)[edge], one.number) for one in self.model.open()]
         later = sorted(one for one in edges if one[0] > self.model.now + 1)
         if not later:
             return
         at, number = later[0]
         self.set_clock(at + off)
-        if edge == "ends" and pick % 3 == 0:
-            self.ask("expire")
         asked = [Code(number), self._basket("fits", self.model.entries[number - 1])]
-        more = {"validate": [TILL, *asked], "hold": [OTHER_TILL, self._key("fresh"), *asked, 60]}
-        self.ask(operation, *more.get(operation, [TILL, self._key("fresh"), *asked, 30]))
+        self.ask(
+            operation,
+            *{
+                "validate": [TILL, *asked],
+                "hold": [OTHER_TILL, self._key("fresh"), *asked, 60],
+                "redeem": [TILL, self._key("fresh"), *asked, 30],
+                "expire": [],
+            }[operation],
+        )
 
     @rule(pick=PICK, changed=st.sampled_from([None, None, None, -1, -2]))
     def retry(self, pick: int, changed: int | None) -> None:
-        name = _one_of(sorted({operation for operation, _ in self.asked if operation not in ("expire", "erase")}), pick)
-        operation, args = _one_of([one for one in self.asked if one[0] == name], pick // 16)
+        name = one_of(sorted({operation for operation, _ in self.asked if operation not in ("expire", "erase")}), pick)
+        operation, args = one_of([one for one in self.asked if one[0] == name], pick // 16)
         if changed is not None and operation in ("issue", "hold", "redeem", "reverse", "void"):
             shape = [type(arg) for arg in args]
             donors = [other for name, other in self.asked if name == operation and other[1] != args[1]]
             donors = [other for other in donors if [type(arg) for arg in other] == shape]
-            donor = _one_of(donors, pick) if donors else args
+            donor = one_of(donors, pick) if donors else args
             args = tuple(donor[at] if at == changed % len(args) else arg for at, arg in enumerate(args))
         self.ask(operation, *args)
 
@@ -252,11 +266,11 @@ class LedgerMachine(Paired):
 
     def _entry(self, pick: int) -> Entry:
         """An issue, mostly one that is open."""
-        return _one_of(self.model.open() if self.model.open() and pick % 5 else self.model.entries, pick)
+        return one_of(self.model.open() if self.model.open() and pick % 5 else self.model.entries, pick)
 
     def _basket(self, kind: str, entry: Entry | None, told: bool = True) -> Basket:
         if kind == "awkward":
-            kind = _awkward(entry) if entry is not None else "fits"
+            kind = awkward(entry) if entry is not None else "fits"
         is_bound = entry is not None and entry.coupon.is_bound and kind != "no card"
         household = entry.household if entry is not None and is_bound else None
         if kind == "wrong card":
@@ -266,21 +280,3 @@ class LedgerMachine(Paired):
         number = before[-1] if kind == "again" and before else f"basket-{self.keys}"
         till = "" if kind == "odd" else "till-1"
         return Basket(TILL, number, till, LINES.get(kind, FITTING) if told else None, household)
-
-
-def _edges(entry: Entry) -> dict[str, int]:
-    return {"begins": entry.coupon.valid_from, "ends": entry.coupon.expires_at, "held": entry.held_until}
-
-
-def _awkward(entry: Entry) -> str:
-    """The kind of basket that the coupon's own rule refuses."""
-    coupon = entry.coupon
-    if coupon.is_bound:
-        return ("no card", "wrong card")[entry.number % 2]
-    if coupon.stacking_group is not None:
-        return "again"
-    return "few" if coupon.product_ids else "cheap"
-
-
-def _one_of(items: list[Any], pick: int) -> Any:
-    return items[-1 - pick % len(items)]

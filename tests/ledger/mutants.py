@@ -31,9 +31,12 @@ from coupon_pipeline.ledger.operations import (
     spending,
     syncing,
 )
+from coupon_pipeline.ledger.reasons import UnavailableError
 from coupon_pipeline.ledger.sqlite import SqliteDatabase
 from coupon_pipeline.ledger.statement import Database, Statement
 
+CAUGHT = (AssertionError, UnavailableError, sqlite3.IntegrityError)
+"""What the machine raises at a defect: a difference, a request that comes to no end, a constraint."""
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 

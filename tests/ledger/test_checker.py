@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.proofs.ledger.books import Books, EventRow, IssueRow, RedemptionRow
-from tests.proofs.ledger.checker import Verdict, judge
-from tests.proofs.ledger.history import Attempt, read, whole_lines
-from tests.proofs.ledger.model import EMPTY, Step, World, after
-from tests.proofs.ledger.planted import PLANTED
-from tests.proofs.ledger.playing import TOLD, Play, play
-from tests.proofs.ledger.search import explains
-from tests.proofs.ledger.stepping import parts
-from tests.proofs.ledger.toy import Toy
+from tests.proofs.ledger.judging.books import Books, EventRow, IssueRow, RedemptionRow
+from tests.proofs.ledger.judging.checker import Verdict, judge
+from tests.proofs.ledger.judging.history import Attempt, read, whole_lines
+from tests.proofs.ledger.judging.model import EMPTY, Step, World, after
+from tests.proofs.ledger.judging.search import explains
+from tests.proofs.ledger.judging.stepping import parts
+from tests.proofs.ledger.toys.planted import PLANTED
+from tests.proofs.ledger.toys.playing import TOLD, Play, play
+from tests.proofs.ledger.toys.toy import Toy
 
 MOST_PLAYS = 400
 LINES = [{"product_id": 1, "quantity": 1, "gross_cents": 400}]

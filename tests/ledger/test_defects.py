@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.ledger.mutants import MUTANTS, NO_LIVE, Mutant
+from tests.ledger.mutants import CAUGHT, MUTANTS, NO_LIVE, Mutant
 from tests.ledger.playing import on_sqlite, play
 from tests.ledger.racing import answered, at_once, meet, new_ones, stopped_in
 from tests.ledger.test_machine import EXAMPLES
@@ -37,12 +37,8 @@ from coupon_pipeline.ledger.statement import Database, Statement, Transaction
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_the_machine_catches_a_planted_defect(mutant: Mutant, tmp_path: Path) -> None:
     """With the settings with which a sound ledger passes in `test_machine`."""
-    with on_sqlite(tmp_path) as fresh, mutant.planted(fresh) as spoiled:
-        try:
-            play(spoiled, EXAMPLES["sqlite"], explain=False)
-        except Exception:
-            return
-    pytest.fail(f"a ledger that {mutant.name} goes undetected")
+    with on_sqlite(tmp_path) as fresh, mutant.planted(fresh) as spoiled, pytest.raises(CAUGHT):
+        play(spoiled, EXAMPLES["sqlite"], explain=False)
 
 
 class TestKeyReadFirst:

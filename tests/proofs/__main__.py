@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rich.console import Console
 
-from tests.proofs import dirt, moments, mutations, same, storms, truth
+from tests.proofs import (
+    bad_requests,
+    dirt,
+    ledger_model,
+    moments,
+    mutations,
+    same,
+    storms,
+    truth,
+)
+from tests.proofs.ledger import proof as ledger_storms
 
 from coupon_pipeline.commands.outcome import Outcome, print_table, shown, write_json
 
@@ -20,6 +30,9 @@ PROOFS: Mapping[str, Callable[[bool], Iterator[Outcome]]] = {
     "storms": storms.rows,
     "dirt": dirt.rows,
     "mutations": mutations.rows,
+    "ledger": ledger_model.rows,
+    "requests": bad_requests.rows,
+    "coupon-storms": ledger_storms.rows,
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.ledger.mutants import MUTANTS, Mutant
+from tests.ledger.mutants import CAUGHT, MUTANTS, Mutant
 from tests.ledger.paired import STEP
 from tests.ledger.playing import Opened, on_postgresql, on_sqlite, play
 from tests.ledger.servers import running
@@ -58,6 +58,6 @@ def _is_caught(mutant: Mutant, folder: Path) -> bool:
     with on_sqlite(folder) as fresh, mutant.planted(fresh) as spoiled:
         try:
             play(spoiled, EXAMPLES["sqlite"], STEPS, explain=False)
-        except Exception:
+        except CAUGHT:
             return True
     return False

@@ -17,13 +17,13 @@ from typing import Any, Final
 from tests.ledger.cutting import wired
 from tests.ledger.servers import Server, running
 from tests.ledger.worlds import SettableClock
-from tests.proofs.ledger.checker import judge
-from tests.proofs.ledger.exports import exported
-from tests.proofs.ledger.history import Attempt, read
+from tests.proofs.ledger.judging.checker import judge
+from tests.proofs.ledger.judging.history import Attempt, read
+from tests.proofs.ledger.judging.told import Told
 from tests.proofs.ledger.lives import DEFINITIONS, ENDING, ENDS_AT, HOUR, LASTING, NOW, again, asking, live, use
-from tests.proofs.ledger.service import end, python, until
-from tests.proofs.ledger.storm import crash
-from tests.proofs.ledger.told import Told
+from tests.proofs.ledger.storming.exports import exported
+from tests.proofs.ledger.storming.service import end, ended, python, until
+from tests.proofs.ledger.storming.storm import crash
 
 from coupon_pipeline.commands.outcome import Outcome
 from coupon_pipeline.ledger.audit import audit
@@ -111,9 +111,8 @@ def full_disk(place: Place) -> Fault:
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_BYTES, FULL_BYTES))
 
-    process = place.living(preexec_fn=limited)
-    process.wait(60)
-    end(process)
+    with ended(place.living(preexec_fn=limited)) as process:
+        process.wait(60)
     return place.settled("full disk", {"storage_full"})
 
 
@@ -134,8 +133,8 @@ def no_right(place: Place) -> Fault:
         foreign.chmod(0o555)
         there = Place(foreign, f"sqlite:///{foreign / path.name}")
         user = str(NOBODY if os.geteuid() == 0 else os.geteuid())
-        process = there.begun("other", 5, user)
-        told = process.communicate(timeout=60)[0].split()
+        with ended(there.begun("other", 5, user)) as process:
+            told = process.communicate(timeout=60)[0].split()
         foreign.chmod(0o755)
         same = exported(there.url) == before
     fault = place.settled("file without the right to write", set())
@@ -147,14 +146,11 @@ def no_right(place: Place) -> Fault:
 def restart(place: Place, server: Server) -> Fault:
     """PostgreSQL is killed and recovers while coupons live."""
     place.opened().close()
-    process = place.living()
-    try:
+    with ended(place.living()) as process:
         until(lambda: len(read([place.history("other")])) > 15, "some lives")
         crash(server)
         server.start()
         process.wait(60)
-    finally:
-        end(process)
     return place.settled("database killed and restarted", {"unavailable", "unknown"})
 
 
@@ -215,10 +211,8 @@ def _not_expired(attempt: Attempt) -> list[str]:
 
 def at_once(place: Place) -> Fault:
     """Two processes open a database without tables at the same moment, and go on to work."""
-    processes = [place.begun(f"other-{number}", 4) for number in range(2)]
-    failed = [process.args for process in processes if process.wait(60)]
-    for process in processes:
-        end(process)
+    with ended(place.begun("one", 4)) as one, ended(place.begun("other", 4)) as other:
+        failed = [process.args for process in (one, other) if process.wait(60)]
     fault = place.settled("two migrate at once", set())
     return replace(fault, wrong=[*fault.wrong, *(f"{args} has failed" for args in failed)])
 

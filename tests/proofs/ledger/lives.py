@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Any, Final
 
-from tests.proofs.ledger.history import Attempt
+from tests.proofs.ledger.judging.history import Attempt
 
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.opening import open_ledger

@@ -11,20 +11,20 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.proofs.ledger import faults
-from tests.proofs.ledger.checker import Verdict, judge
-from tests.proofs.ledger.exports import exported
-from tests.proofs.ledger.history import Attempt, read
-from tests.proofs.ledger.storm import Size, Storm, database, storm
-from tests.proofs.ledger.told import Told
-from tests.proofs.ledger.wire import plain
+from tests.proofs.ledger.judging.checker import Verdict, judge
+from tests.proofs.ledger.judging.history import Attempt, read
+from tests.proofs.ledger.judging.told import Told
+from tests.proofs.ledger.storming.exports import exported
+from tests.proofs.ledger.storming.storm import Size, Storm, database, storm
+from tests.proofs.ledger.storming.wire import plain
 
 from coupon_pipeline.commands.outcome import OUT, Outcome
 from coupon_pipeline.files import write_text
 from coupon_pipeline.ledger.audit import audit
 from coupon_pipeline.ledger.opening import open_database
 
-SHORT: Final = Size(2_000, coupons=400, seconds=8, client_gap=0.8, worker_gap=1, database_gap=1.5, most_kills=2)
-LONG: Final = Size(100_000, coupons=5_000, seconds=120, client_gap=5, worker_gap=12, database_gap=30)
+SHORT: Final = Size(2_000, 400, seconds=6, kills={"client": (0.5, 6), "worker": (1, 1), "database": (1.5, 1)})
+LONG: Final = Size(100_000, 5_000, seconds=120, kills={"client": (5, 200), "worker": (12, 60), "database": (30, 12)})
 BEHIND_MS, AHEAD_MS = 8_000, 1_000
 """A worker's clock runs on from the ledger's latest fact, which may be old where the database was away."""
 NAMES: Final = {
@@ -49,8 +49,8 @@ def _storm(kind: str, size: Size) -> Iterator[Outcome]:
     with TemporaryDirectory(prefix="storm-") as name, database(kind, Path(name)) as (url, server):
         found = storm(Path(name), url, server, size)
         history = [plain(attempt) for attempt in read(found.histories)]
-        terms = found.business.definitions
-        verdict = judge(history, Told(terms, found.business.origin, BEHIND_MS, AHEAD_MS), exported(url))
+        told = Told(found.business.definitions, found.business.origin, BEHIND_MS, AHEAD_MS)
+        verdict = judge(history, told, exported(url))
         yield from _named(kind, _happened(found, history, size, kind))
         yield from _named(kind, _judged(kind, verdict))
         yield from _named(kind, _closed(url))

@@ -1,4 +1,4 @@
-"""`python -m tests.proofs.ledger.office <folder>`: expires, claims, lets households go, until it is told to stop."""
+"""`python -m tests.proofs.ledger.storming.office <folder>`: expires, claims, lets households go, until told to stop."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Any, Final
 
-from tests.proofs.ledger.business import Business, noted
-from tests.proofs.ledger.history import Attempt
-from tests.proofs.ledger.world import PULSE_OFFER, PULSES, leaving
+from tests.proofs.ledger.judging.history import Attempt
+from tests.proofs.ledger.storming.business import Business, noted
+from tests.proofs.ledger.storming.plan import PLAN
+from tests.proofs.ledger.storming.world import PULSE_OFFER, PULSES, leaving
 
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.reasons import RefusalError, UnavailableError
@@ -82,7 +83,7 @@ class Office:
 
 
 def main(folder: Path) -> None:
-    """Work until SIGTERM, then once more, so that all events are claimed."""
+    """Work until SIGTERM, then once more, so that all events are claimed; until clients have a plan, only pulse."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     business = Business.read(folder)
@@ -92,7 +93,7 @@ def main(folder: Path) -> None:
         next_round = time.monotonic()
         while not stop.wait(PULSE_SECONDS):
             office.pulse()
-            if time.monotonic() >= next_round:
+            if (folder / PLAN).exists() and time.monotonic() >= next_round:
                 office.round()
                 next_round += business.seconds / ROUNDS
         office.round()

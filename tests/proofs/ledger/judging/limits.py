@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from tests.proofs.ledger.history import Attempt
-from tests.proofs.ledger.told import FOREVER, Told
+from tests.proofs.ledger.judging.history import Attempt
+from tests.proofs.ledger.judging.told import FOREVER, Told
 
 from coupon_pipeline.ledger.records import CouponTerms
 

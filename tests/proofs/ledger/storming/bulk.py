@@ -1,4 +1,7 @@
-"""`python -m tests.proofs.ledger.bulk <folder>`: issues what a storm needs; killed and run again, it completes it."""
+"""`python -m tests.proofs.ledger.storming.bulk <folder>`: issues what a storm needs.
+
+Killed and run again it completes it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Final
 
-from tests.proofs.ledger.business import Business
-from tests.proofs.ledger.history import Attempt
-from tests.proofs.ledger.world import assignments
+from tests.proofs.ledger.judging.history import Attempt
+from tests.proofs.ledger.storming.business import Business
+from tests.proofs.ledger.storming.world import assignments
 
 from coupon_pipeline.ledger.records import Assignment, Outcome
 

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.proofs.ledger.books import Books, differences, doubles
-from tests.proofs.ledger.history import Attempt
-from tests.proofs.ledger.limits import MONEY, passed, wrongly_refused
-from tests.proofs.ledger.search import TooHardError, core, explains
-from tests.proofs.ledger.spans import against_consent, refused_for_limits, spans
-from tests.proofs.ledger.stepping import Part, parts
-from tests.proofs.ledger.telling import lost, other_answers, unasked
-from tests.proofs.ledger.told import Told
+from tests.proofs.ledger.judging.books import Books, differences, doubles
+from tests.proofs.ledger.judging.history import Attempt
+from tests.proofs.ledger.judging.limits import MONEY, passed, wrongly_refused
+from tests.proofs.ledger.judging.search import TooHardError, core, explains
+from tests.proofs.ledger.judging.spans import against_consent, refused_for_limits, spans
+from tests.proofs.ledger.judging.stepping import Part, parts
+from tests.proofs.ledger.judging.telling import lost, other_answers, unasked
+from tests.proofs.ledger.judging.told import Told
 
 KINDS = ("double", "lost", "answer", "unexplained", "limit", "cap", "difference")
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tests.proofs.ledger.history import Attempt
-from tests.proofs.ledger.model import EMPTY, Step, World, after
-from tests.proofs.ledger.told import FOREVER
+from tests.proofs.ledger.judging.history import Attempt
+from tests.proofs.ledger.judging.model import EMPTY, Step, World, after
+from tests.proofs.ledger.judging.told import FOREVER
 
 MOST_NODES: Final = 100_000
 """Worlds that are looked at before an answer is given up."""

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic_ns
 
-from tests.proofs.ledger.history import Attempt
-from tests.proofs.ledger.world import definitions
+from tests.proofs.ledger.judging.history import Attempt
+from tests.proofs.ledger.storming.world import definitions
 
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.opening import open_ledger
@@ -28,6 +28,8 @@ class Business:
     """How long the storm is expected to take."""
     origin: int
     """Business instant (ms) at 0 of the machine's monotonic clock."""
+    opens_at: int
+    """Business instant at which the clients begin, about."""
 
     def write(self) -> None:
         """Put it where the other processes look for it."""
@@ -41,7 +43,7 @@ class Business:
     @property
     def definitions(self) -> Definitions:
         """All terms."""
-        return definitions(self.coupons, self.seconds)
+        return definitions(self.coupons, self.opens_at, self.seconds)
 
     def now(self) -> int:
         """Business time."""

@@ -1,4 +1,4 @@
-"""`python -m tests.proofs.ledger.client <folder> <process>`: a till of a storm, which may be killed and started again.
+"""`python -m tests.proofs.ledger.storming.client <folder> <process>`: a till of a storm, which may be killed.
 
 It notes every outcome after the answer. Started again it goes on after the last whole line of its file; what it may
 have been doing when it was killed it does again under the same key.
@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.proofs.ledger.history import Attempt, read
-from tests.proofs.ledger.plan import OWN, Asked, Plan
-from tests.proofs.ledger.wire import Till
+from tests.proofs.ledger.judging.history import Attempt, read
+from tests.proofs.ledger.storming.plan import OWN, Asked, Plan, client_name
+from tests.proofs.ledger.storming.wire import Till
 
 PASSING: Final = frozenset({"overloaded", "unavailable", "storage_full", "read_only"})
 """Refusals after which the same request is sent again."""
@@ -33,13 +33,13 @@ class Client:
         was_there = path.exists()
         before = read([path])
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self.number = sum(_is_final(attempt) for attempt in before)
+        self.number = sum(_is_final(attempt) and not attempt.is_twin for attempt in before)
         self._given: dict[str, list[str]] = {"code": [], "redeem_key": []}
         for attempt in before:
             self._keep(attempt)
         if was_there and self.number < plan.requests:
-            self._note(self._interrupted(before))
-        self._till = Till(plan.port, plan.client(process))
+            self._interrupted(max((one.returned or one.called for one in before), default=plan.begins))
+        self._till, self._twin = (Till(plan.port, client_name(process)) for _ in range(2))
 
     def run(self) -> None:
         """Send what is left of the plan."""
@@ -56,21 +56,30 @@ class Client:
                 return replace(asked, request=asked.request | {name: last})
         return asked
 
-    def _interrupted(self, before: list[Attempt]) -> Attempt:
-        """What was perhaps sent, at any time since the last answer, when the process was killed."""
+    def _interrupted(self, since: int) -> None:
+        """Note what was perhaps sent, at any time since the last answer, when the process was killed."""
         asked = self._asked()
-        since = max((one.returned or one.called for one in before), default=self.plan.begins)
-        return Attempt(self.plan.client(self.process), asked.operation, asked.key, asked.request, since)
+        for one in (asked, self.plan.beside(asked, self.number)):
+            if one is not None:
+                self._note(Attempt(client_name(self.process), one.operation, one.key, one.request, since))
 
     def _settle(self, asked: Asked) -> None:
         """Send a request until it is answered, always under the same key."""
         pause, gives_up = 0.02, time.monotonic() + LONGEST_SECONDS
-        while not _is_final(attempt := self._till.ask(asked)):
+        beside = self.plan.beside(asked, self.number)
+        self._till.send(asked)
+        if beside is not None:
+            self._twin.send(beside)
+        attempt = self._till.receive()
+        if beside is not None:
+            self._note(replace(self._twin.receive(), is_twin=True))
+        while not _is_final(attempt):
             self._note(attempt)
             if time.monotonic() > gives_up:
                 raise SystemExit(f"{asked.operation} was not answered: status {attempt.status}, {attempt.refusal}")
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+            attempt = self._till.ask(asked)
         self._note(attempt)
         self._keep(attempt)
 

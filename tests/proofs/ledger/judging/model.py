@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from tests.proofs.ledger.history import Attempt, Key
-from tests.proofs.ledger.told import FOREVER
+from tests.proofs.ledger.judging.history import Attempt, Key
+from tests.proofs.ledger.judging.told import FOREVER
 
 from coupon_pipeline.ledger.records import CouponTerms
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from tests.proofs.ledger.checker import Verdict, judge
-from tests.proofs.ledger.history import Attempt
-from tests.proofs.ledger.told import Told
-from tests.proofs.ledger.toy import RefusedError, Toy, Work
+from tests.proofs.ledger.judging.checker import Verdict, judge
+from tests.proofs.ledger.judging.history import Attempt
+from tests.proofs.ledger.judging.told import Told
+from tests.proofs.ledger.toys.toy import RefusedError, Toy, Work
 
 from coupon_pipeline.ledger.records import CampaignTerms, CouponTerms, Definitions
 

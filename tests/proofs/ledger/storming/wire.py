@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from time import monotonic_ns
 from typing import Any, Final
 
-from tests.proofs.ledger.history import Attempt
-from tests.proofs.ledger.plan import Asked, token_of
+from tests.proofs.ledger.judging.history import Attempt
+from tests.proofs.ledger.storming.plan import Asked, token_of
 
 TIMEOUT: Final = 15
 OUTCOME_UNKNOWN: Final = "outcome_unknown"
@@ -26,24 +25,35 @@ class Till:
 
     def __init__(self, port: int, client: str) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
-        self._client, self._sent = client, 0
+        self._sent, self._attempt = 0, Attempt(client, "", None, {}, 0)
         self._headers = {"content-type": "application/json", "authorization": f"Bearer {token_of(client)}"}
 
     def ask(self, asked: Asked) -> Attempt:
         """Send a request once; whatever happens is told."""
+        self.send(asked)
+        return self.receive()
+
+    def send(self, asked: Asked) -> None:
+        """The first half of `ask`."""
+        self._attempt = Attempt(self._attempt.client, asked.operation, asked.key, asked.request, monotonic_ns())
         headers = self._headers if asked.key is None else self._headers | {"idempotency-key": asked.key}
-        attempt = Attempt(self._client, asked.operation, asked.key, asked.request, monotonic_ns())
         try:
             self._connection.request("POST", f"/v1/coupons/{asked.operation}", json.dumps(asked.request), headers)
+        except (OSError, HTTPException):
+            self.close()
+
+    def receive(self) -> Attempt:
+        """The second half."""
+        try:
             answer = self._connection.getresponse()
             status, body = answer.status, answer.read()
         except (OSError, HTTPException):
             self.close()
-            return attempt
+            return self._attempt
         self._sent += 1
         if self._sent % REQUESTS_PER_CONNECTION == 0:
             self.close()
-        return _noted(replace(attempt, returned=monotonic_ns(), status=status), body)
+        return _noted(replace(self._attempt, returned=monotonic_ns(), status=status), body)
 
     def close(self) -> None:
         """End the connection; the next request opens another."""
@@ -85,8 +95,3 @@ def _number(name: str, cell: Any) -> Any:
 def milliseconds(text: str) -> int:
     """Epoch milliseconds of an instant in ISO 8601."""
     return round(datetime.fromisoformat(text).timestamp() * 1_000)
-
-
-def problem(body: Mapping[str, Any]) -> str:
-    """What a problem is called."""
-    return str(body["code"])

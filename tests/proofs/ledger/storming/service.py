@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import psutil
 
-from tests.proofs.ledger.plan import client_name, token_of
+from tests.proofs.ledger.storming.plan import client_name, token_of
 from tests.simulation.chains import ROOT
 
 WORKERS: Final = 2
@@ -51,18 +51,32 @@ def end(process: subprocess.Popen[str], seconds: float = 20) -> None:
         process.stdout.close()
 
 
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Generator[subprocess.Popen[str]]:
+    """A process that does not outlive the block."""
+    try:
+        yield process
+    finally:
+        end(process)
+
+
 @dataclass(frozen=True)
 class Service:
     """A running service."""
 
     port: int
-    pid: int
+    process: subprocess.Popen[str]
     errors: Path
+
+    def check(self) -> None:
+        """Raise RuntimeError, with what it has said, if it has ended."""
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the service has ended: {self.errors.read_text(encoding='utf-8')[-2_000:]}")
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer."""
         try:
-            children = psutil.Process(self.pid).children()
+            children = psutil.Process(self.process.pid).children()
             return [child for child in children if any("spawn_main" in word for word in child.cmdline())]
         except psutil.Error:
             return []
@@ -107,11 +121,11 @@ def serving(folder: Path, url: str, keys: Path, processes: int) -> Generator[Ser
     try:
         assert process.stdout is not None
         port = _port(process.stdout.readline(), errors)
-        service = Service(port, process.pid, errors)
+        service = Service(port, process, errors)
         until(lambda: len(service.workers()) == WORKERS and service.is_alive(), "the service")
         yield service
     finally:
-        workers = Service(0, process.pid, errors).workers()
+        workers = Service(0, process, errors).workers()
         end(process)
         for worker in workers:
             if worker.is_running():

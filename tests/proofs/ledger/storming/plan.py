@@ -9,12 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from tests.proofs.ledger.world import BOUND, CLIENT_OFFERS, DISCOUNTS, LATER_HOUSEHOLDS, Given
+from tests.proofs.ledger.storming.world import BOUND, CLIENT_OFFERS, DISCOUNTS, LATER_HOUSEHOLDS, Given
 
-PER_CLIENT: Final = 2
-"""Processes that share a client, so that equal keys meet."""
-SHARED_EVERY: Final = 8
-"""Every so many requests both processes of a client send the same one."""
+PLAN: Final = "plan.json"
+BESIDE_EVERY: Final = 6
+"""Every so many requests one is sent with another one beside it, at the same moment."""
 WEIGHTS: Final = {"redeem": 82, "reverse": 9, "issue": 5, "validate": 3, "void": 1.5, "hold": 0.7}
 NARROW, WIDE = 6, 60
 """How many coupons all clients work at together."""
@@ -47,12 +46,12 @@ class Plan:
 
     def write(self) -> None:
         """Put it where the clients look for it."""
-        (Path(self.folder) / "plan.json").write_text(json.dumps(asdict(self)), encoding="utf-8")
+        (Path(self.folder) / PLAN).write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Plan:
         """The plan in a folder."""
-        return cls(**json.loads((folder / "plan.json").read_text(encoding="utf-8")))
+        return cls(**json.loads((folder / PLAN).read_text(encoding="utf-8")))
 
     @cached_property
     def codes(self) -> list[Given]:
@@ -80,15 +79,16 @@ class Plan:
             return Asked("redeem", other, self._redeem(draw, process, number, f"reused-{process}-{number}"))
         return self._drawn(draw, process, number)
 
-    def client(self, process: int) -> str:
-        """As whom a process asks."""
-        return client_name(process)
-
-    def _owner(self, process: int, number: int) -> str:
-        return self.client(process) if number % SHARED_EVERY == 0 else f"process-{process}"
+    def beside(self, asked: Asked, number: int) -> Asked | None:
+        """What is sent at the same moment: the same once more, or the reversal of this very redemption."""
+        if number % BESIDE_EVERY:
+            return None
+        if asked.operation == "redeem" and number % (2 * BESIDE_EVERY):
+            return Asked("reverse", f"beside-{asked.key}", {"redeem_key": asked.key})
+        return asked
 
     def _draw(self, process: int, number: int) -> random.Random:
-        return random.Random(f"{self.seed}/{self._owner(process, number)}/{number}")
+        return random.Random(f"{self.seed}/{process}/{number}")
 
     def _kind(self, process: int, number: int) -> str:
         draw = self._draw(process, number)
@@ -97,7 +97,7 @@ class Plan:
 
     def _drawn(self, draw: random.Random, process: int, number: int) -> Asked:
         operation = draw.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        key = f"{operation}-{self._owner(process, number)}-{number:06}"
+        key = f"{operation}-{process:02}-{number:06}"
         match operation:
             case "redeem":
                 return Asked(operation, key, self._redeem(draw, process, number, key))
@@ -117,19 +117,17 @@ class Plan:
 
     def _target(self, draw: random.Random, process: int, number: int) -> str:
         """Which redemption is undone: mostly the last that was granted, else one near, which may not have come yet."""
-        if draw.random() < 0.6 and number % SHARED_EVERY:
+        if draw.random() < 0.6:
             return OWN
         direction = 1 if draw.random() < 0.5 else -1
         return self._key_of(process, self._redeem_near(process, number, direction))
 
     def _key_of(self, process: int, number: int) -> str:
-        return f"redeem-{self._owner(process, number)}-{number:06}"
+        return f"redeem-{process:02}-{number:06}"
 
     def _redeem_near(self, process: int, number: int, direction: int) -> int:
         """The number of the nearest request to redeem, after (1) or before (-1) this one."""
-        # What both processes of a client send must not depend on what one of them sends alone.
-        step = direction * (1 if number % SHARED_EVERY else SHARED_EVERY)
-        near = range(number + step, number + step * LONGEST_LOOK, step)
+        near = range(number + direction, number + direction * LONGEST_LOOK, direction)
         return next((one for one in near if one >= 0 and self._kind(process, one) == "redeem"), number)
 
     def _given(self, draw: random.Random, number: int) -> Given:
@@ -149,7 +147,7 @@ class Plan:
             "lines": [{"product_id": "1", "quantity": 1, "gross_cents": 900 if draw.random() < 0.95 else 300}],
             "discount_cents": draw.choice(DISCOUNTS),
         }
-        if draw.random() < 0.03 and number % SHARED_EVERY:
+        if draw.random() < 0.03:
             return request | {"code": OWN}
         if draw.random() < 0.002:
             return request | {"code": "0000-0000-0000-00000"}
@@ -160,7 +158,7 @@ class Plan:
 
 def client_name(process: int) -> str:
     """As whom a process asks."""
-    return f"store-{process // PER_CLIENT}"
+    return f"store-{process}"
 
 
 def token_of(client: str) -> str:

@@ -27,6 +27,8 @@ class Attempt:
     refusal: str | None = None
     status: int | None = None
     """Of HTTP, where the attempt went that way."""
+    is_twin: bool = False
+    """Whether it was sent beside another one like it, at the same time."""
 
     @property
     def is_unknown(self) -> bool:
@@ -40,7 +42,7 @@ class Attempt:
 
     def line(self) -> str:
         """As a line of a history file."""
-        filled = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        filled = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, False)}
         return json.dumps(filled, separators=(",", ":")) + "\n"
 
 

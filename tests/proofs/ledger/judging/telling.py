@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from tests.proofs.ledger.books import Books
-from tests.proofs.ledger.history import Attempt, Key
+from tests.proofs.ledger.judging.books import Books
+from tests.proofs.ledger.judging.history import Attempt, Key
 
 
 def other_answers(history: Sequence[Attempt]) -> Iterator[tuple[str, str]]:

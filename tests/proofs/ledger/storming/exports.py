@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Final
 
-from tests.proofs.ledger.books import Books, EventRow, IssueRow, RedemptionRow
+from tests.proofs.ledger.judging.books import Books, EventRow, IssueRow, RedemptionRow
 
 from coupon_pipeline.ledger.opening import open_database
 from coupon_pipeline.ledger.statement import Statement, Transaction

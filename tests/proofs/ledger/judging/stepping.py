@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tests.proofs.ledger.books import Books, RedemptionRow
-from tests.proofs.ledger.history import Attempt, Key
-from tests.proofs.ledger.model import UNKNOWN_UNTIL, Step, World
-from tests.proofs.ledger.told import Told, first_failure
+from tests.proofs.ledger.judging.books import Books, RedemptionRow
+from tests.proofs.ledger.judging.history import Attempt, Key
+from tests.proofs.ledger.judging.model import UNKNOWN_UNTIL, Step, World
+from tests.proofs.ledger.judging.told import Told, first_failure
 
 Node = int | Key
 

@@ -42,7 +42,7 @@ class Given(NamedTuple):
     coupon_id: int
 
 
-def definitions(coupons: int, seconds: float) -> Definitions:
+def definitions(coupons: int, opens_at: int, seconds: float) -> Definitions:
     """The terms of a storm of about so many seconds on so many coupons, of which some expire meanwhile."""
     funded = -(-coupons // len(BULK_OFFERS)) * SUPPLIER_VALUE // 2
     households = {assignment.household_id: True for assignment in assignments(coupons)}
@@ -55,7 +55,7 @@ def definitions(coupons: int, seconds: float) -> Definitions:
             CampaignTerms(FREE),
             CampaignTerms(PULSE),
         ),
-        coupons=(*_bulk_offers(seconds), *_client_offers()),
+        coupons=(*_bulk_offers(opens_at, seconds), *_client_offers()),
         consents=households | later | dict.fromkeys(PULSES, True),
         total_liability_cents=coupons * 120 + 6_000,
         supplier_liability_cents={SUPPLIER: funded + 700},
@@ -63,9 +63,9 @@ def definitions(coupons: int, seconds: float) -> Definitions:
     )
 
 
-def _bulk_offers(seconds: float) -> tuple[CouponTerms, ...]:
+def _bulk_offers(opens_at: int, seconds: float) -> tuple[CouponTerms, ...]:
     def at(part: float) -> int:
-        return NOON + int(part * seconds * 1_000)
+        return opens_at + int(part * seconds * 1_000)
 
     return (
         CouponTerms(1, BULK, 100, NOON - DAY, FOR_LONG),
@@ -102,4 +102,4 @@ def assignments(coupons: int) -> list[Assignment]:
 
 def leaving(coupons: int) -> list[int]:
     """Households that withdraw their consent, or are erased, during the storm."""
-    return list(range(3, 1 + coupons // len(BULK_OFFERS), 12))
+    return list(range(3, 1 + coupons // len(BULK_OFFERS), 11))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from tests.proofs.ledger.books import Books, IssueRow
-from tests.proofs.ledger.history import Attempt, Key
-from tests.proofs.ledger.limits import DAY_MS, REFUSALS, Span
-from tests.proofs.ledger.told import FOREVER, Told
+from tests.proofs.ledger.judging.books import Books, IssueRow
+from tests.proofs.ledger.judging.history import Attempt, Key
+from tests.proofs.ledger.judging.limits import DAY_MS, REFUSALS, Span
+from tests.proofs.ledger.judging.told import FOREVER, Told
 
 ENDINGS = frozenset({"redeem", "void", "withdraw", "erase"})
 
