@@ -55,12 +55,13 @@ def plant(store: Store, table: str, known_at: datetime, campaign_id: int) -> Non
     contract = reader.load(table)
     weeks = store.calendar.known_before(known_at + MICROSECOND)
     rows = pa.concat_tables([store.read("clean", table, week) for week in weeks])
-    chosen = rows if contract.kind == "fact" else _of_campaign(rows, campaign_id)
-    if contract.kind == "fact" or not chosen.num_rows:
+    is_event = contract.kind == "fact" or table in EVENTS
+    chosen = rows if is_event else _of_campaign(rows, campaign_id)
+    if is_event or not chosen.num_rows:
         # Of a campaign that has not begun nothing is redeemed yet.
         chosen = rows.slice(rows.num_rows - PLANTED)
     # A change that ends its key would hide the campaign that is asked for.
-    fixed = (*contract.key, "is_deleted") if contract.kind == "change_log" else FACT_REFERENCES
+    fixed = FACT_REFERENCES if is_event else (*contract.key, "is_deleted")
     for name in chosen.column_names:
         if name not in fixed or name == contract.key[-1] != contract.key[0]:
             changed = _changed(chosen[name], known_at) if name not in fixed else _others(chosen[name])
@@ -70,7 +71,9 @@ def plant(store: Store, table: str, known_at: datetime, campaign_id: int) -> Non
     store.write("clean", table, week, pa.concat_tables([known, chosen.cast(known.schema)]), "planted")
 
 
-FACT_REFERENCES = ("household_id", "product_id", "store_id", "coupon_id", "line_kind", "line")
+EVENTS = frozenset({"coupon_redemptions"})
+"""Change logs whose keys are events of their own: what is planted is another event, not a change of one."""
+FACT_REFERENCES = ("household_id", "product_id", "store_id", "coupon_id", "line_kind", "line", "is_deleted")
 """What a planted fact keeps, so that it concerns households, products and coupons that exist."""
 
 

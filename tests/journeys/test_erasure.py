@@ -112,7 +112,9 @@ def well_known(loop: Loop) -> int:
 def traces(data: Path, household: int) -> Iterator[str]:
     """Every file below a folder that names a household, wherever it may: relative paths."""
     named = re.compile(rb"household(_id)?\W{1,4}0*%d(?![0-9])" % household)
-    for path in sorted(path for path in data.rglob("*") if path.is_file()):
+    # SQLite's own companions of a database come and go; what they hold is read through it.
+    files = (path for path in data.rglob("*") if not path.name.endswith(("-shm", "-wal")))
+    for path in sorted(path for path in files if path.is_file()):
         if any(_names(path, household, named)):
             yield str(path.relative_to(data))
 

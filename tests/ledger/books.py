@@ -150,7 +150,11 @@ class Books:
         self.granted = {("supplier", one.supplier_id): None for one in told.coupons if one.supplier_id} | self.granted
         limits, used = limits_of(told), self.reserved()
         self.granted |= {at: None if limit is None else max(limit, used[at]) for at, limit in limits.items()}
-        raised = [f"{scope} {number}" for (scope, number), at in limits.items() if (at or EVER) < used[scope, number]]
+        raised = [
+            f"{scope} {number}"
+            for (scope, number), limit in limits.items()
+            if limit is not None and limit < used[scope, number]
+        ]
         return Synced(campaigns, coupons, len(fresh), len(unwanted), tuple(raised))
 
 

@@ -63,13 +63,12 @@ class LedgerMachine(Paired):
         may=st.booleans(),
     )
     def sync(self, what: str, tight: str, household: int, may: bool) -> None:
-        until = self.model.now + 3 * DAY
         if what == "limits":
             self._bind(tight)
         elif what == "consent":
             self._sync(replace(self.told, consents={household: may}))
         else:
-            self._sync(replace(self.told, coupons=tuple(replace(one, expires_at=until) for one in self.told.coupons)))
+            self._renew()
 
     @rule(pair=PAIRS, kind=KEY_KINDS, odd=st.sampled_from([None] * 9 + ["coupon", "household"]))
     def issue(self, pair: tuple[int, int], kind: str, odd: str | None) -> None:
@@ -211,6 +210,7 @@ class LedgerMachine(Paired):
     def at_the_edge(self, household: int, edge: str, off: int, operation: str) -> None:
         """Go to just before, at or just after the next moment at which an issue's lot changes, and ask for it."""
         if edge == "begins":
+            self._renew()
             self.ask("issue", APP, self._key("fresh"), household, SOON.coupon_id)
         edges = [(edges_of(one)[edge], one.number) for one in self.model.open()]
         later = sorted(one for one in edges if one[0] > self.model.now + 1)
@@ -250,6 +250,12 @@ class LedgerMachine(Paired):
         told = replace(DEFINITIONS, campaigns=(first, *others), coupons=self.told.coupons)
         consents = {} if self.model.consents else DEFINITIONS.consents
         self._sync(replace(told, consents=consents, **{k: v for k, v in changes.items() if k in names}))
+
+    def _renew(self) -> None:
+        """All coupons are good for three more days, the late one not yet."""
+        until, others = self.model.now + 3 * DAY, [one for one in self.told.coupons if one.coupon_id != SOON.coupon_id]
+        late = replace(SOON, valid_from=self.model.now + 2 * HOUR, expires_at=until)
+        self._sync(replace(self.told, coupons=(*(replace(one, expires_at=until) for one in others), late)))
 
     def _sync(self, told: Definitions) -> None:
         self.told = replace(told, consents={})

@@ -10,7 +10,7 @@ from tests.ledger.servers import Server
 
 from coupon_pipeline.ledger.reasons import Reason
 
-EXAMPLES = {"sqlite": 300, "postgresql": 14}
+EXAMPLES = {"sqlite": 400, "postgresql": 30}
 ELSEWHERE = {
     Reason.TOO_MANY_GUESSES,
     Reason.OVERLOADED,

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from tests.ledger.mutants import CAUGHT, MUTANTS, Mutant
 from tests.ledger.paired import STEP
-from tests.ledger.playing import Opened, on_postgresql, on_sqlite, play
+from tests.ledger.playing import SEED, Opened, on_postgresql, on_sqlite, play
 from tests.ledger.servers import running
 from tests.ledger.test_machine import EXAMPLES, OPERATIONS, unreached
 
@@ -39,7 +39,7 @@ def rows(short: bool) -> Iterator[Outcome]:
 def _played(database: str, fresh: Callable[[], Opened], examples: int, short: bool) -> Iterator[Outcome]:
     failed, reached = "", Counter[str]()
     try:
-        reached = play(fresh, examples, STEPS)
+        reached = play(fresh, examples, steps=STEPS, start=SEED + 1)
     except Exception as error:
         failed = f"{type(error).__name__}: {error}".splitlines()[0]
     yield Outcome(f"model on {database}: steps", reached[STEP], op=">=", bar=examples * STEPS / 2)
@@ -57,7 +57,7 @@ def _is_caught(mutant: Mutant, folder: Path) -> bool:
     folder.mkdir()
     with on_sqlite(folder) as fresh, mutant.planted(fresh) as spoiled:
         try:
-            play(spoiled, EXAMPLES["sqlite"], STEPS, explain=False)
+            play(spoiled, EXAMPLES["sqlite"], steps=STEPS, explain=False)
         except CAUGHT:
             return True
     return False

@@ -33,12 +33,13 @@ class Client:
         was_there = path.exists()
         before = read([path])
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self.number = sum(_is_final(attempt) and not attempt.is_twin for attempt in before)
+        done = [attempt for attempt in before if _is_final(attempt) and not attempt.is_twin]
+        self.number = len(done)
         self._given: dict[str, list[str]] = {"code": [], "redeem_key": []}
         for attempt in before:
             self._keep(attempt)
         if was_there and self.number < plan.requests:
-            self._interrupted(max((one.returned or one.called for one in before), default=plan.begins))
+            self._interrupted(max((attempt.returned or 0 for attempt in done), default=plan.begins))
         self._till, self._twin = (Till(plan.port, client_name(process)) for _ in range(2))
 
     def run(self) -> None:
@@ -64,24 +65,29 @@ class Client:
                 self._note(Attempt(client_name(self.process), one.operation, one.key, one.request, since))
 
     def _settle(self, asked: Asked) -> None:
-        """Send a request until it is answered, always under the same key."""
-        pause, gives_up = 0.02, time.monotonic() + LONGEST_SECONDS
+        """Send a request, and what belongs beside it, until both are answered; the line that ends it comes last."""
         beside = self.plan.beside(asked, self.number)
         self._till.send(asked)
         if beside is not None:
             self._twin.send(beside)
         attempt = self._till.receive()
         if beside is not None:
-            self._note(replace(self._twin.receive(), is_twin=True))
+            self._note(replace(self._answered(self._twin, beside, self._twin.receive()), is_twin=True))
+        attempt = self._answered(self._till, asked, attempt)
+        self._note(attempt)
+        self._keep(attempt)
+
+    def _answered(self, till: Till, asked: Asked, attempt: Attempt) -> Attempt:
+        """An attempt that was answered: this one, or a repetition under the same key."""
+        pause, gives_up = 0.02, time.monotonic() + LONGEST_SECONDS
         while not _is_final(attempt):
             self._note(attempt)
             if time.monotonic() > gives_up:
                 raise SystemExit(f"{asked.operation} was not answered: status {attempt.status}, {attempt.refusal}")
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-            attempt = self._till.ask(asked)
-        self._note(attempt)
-        self._keep(attempt)
+            attempt = till.ask(asked)
+        return attempt
 
     def _keep(self, attempt: Attempt) -> None:
         """Remember what later requests are about."""
