@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -19,9 +20,9 @@ def place(url: str, tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A PostgreSQL that may be killed."""
-    with running(tmp_path / "pg") as server:
+def own_server() -> Iterator[Server]:
+    """A PostgreSQL that may be killed; not below pytest's folder, which another session closes to its user."""
+    with TemporaryDirectory(prefix="faults-") as name, running(Path(name) / "pg") as server:
         yield server
 
 

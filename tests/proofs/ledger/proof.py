@@ -14,6 +14,7 @@ from tests.proofs.ledger import faults
 from tests.proofs.ledger.judging.checker import Verdict, judge
 from tests.proofs.ledger.judging.history import Attempt, read
 from tests.proofs.ledger.judging.told import Told
+from tests.proofs.ledger.storming.bulk import CLIENT
 from tests.proofs.ledger.storming.exports import exported
 from tests.proofs.ledger.storming.storm import Size, Storm, database, storm
 from tests.proofs.ledger.storming.wire import plain
@@ -71,8 +72,10 @@ def _happened(found: Storm, history: Sequence[Attempt], size: Size, kind: str) -
     by_operation = Counter(attempt.operation for attempt in history if attempt.answer is not None)
     for operation in ("redeem", "reverse", "void", "hold", "issue", "withdraw"):
         yield Outcome(f"granted: {operation}", by_operation[operation], op=">=", bar=1)
-    unknown = {attempt.own_key for attempt in history if attempt.is_unknown and attempt.key is not None}
-    told = {attempt.own_key for attempt in history if not attempt.is_unknown}
+    # The killed bulk issue says nothing of thousands: they would hide the few of the tills.
+    asked = [attempt for attempt in history if attempt.key is not None and attempt.client != CLIENT]
+    unknown = {attempt.own_key for attempt in asked if attempt.is_unknown}
+    told = {attempt.own_key for attempt in asked if not attempt.is_unknown}
     yield Outcome("outcomes that were unknown", len(unknown), op=">=", bar=1)
     yield Outcome("of these unknown in the end", len(unknown - told), op="<=", bar=0)
     failed = sum(attempt.status is not None and attempt.status >= 500 and attempt.status != 503 for attempt in history)
