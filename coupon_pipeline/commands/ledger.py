@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from coupon_pipeline.ledger.ledger import Ledger
 
 KEPT_DAYS: Final = 35
-RESTART: Final = "restart the service, which reads keys when it starts"
 
 
 def upgrade() -> None:
@@ -113,7 +112,7 @@ def rotate_keys() -> None:
     else:
         keys = read_keys(path).rotated()
     write_keys(path, keys)
-    print(f"codes are made with key {keys.newest.key_id} of {path}: {RESTART}")
+    print(f"codes are made with key {keys.newest.key_id} of {path}; running services take it up by themselves")
 
 
 VERBS: Final[dict[str, Callable[..., None]]] = {

@@ -85,6 +85,29 @@ def read_keys(path: Path) -> Keys:
         raise KeysError(f"{path}: not a file of keys ({error}); {REMEDY}") from None
 
 
+class KeyFile:
+    """The keys of a file as they are when asked for: it is read again once it is another one."""
+
+    def __init__(self, path: Path, keys: Keys) -> None:
+        """`keys` are what the file held a moment ago."""
+        self._path, self._keys, self._stamp = path, keys, self._stamped(path)
+
+    def __call__(self) -> Keys:
+        """The same object as long as the file is the same; a file that is gone changes nothing. Raises KeysError."""
+        stamp = self._stamped(self._path)
+        if stamp is not None and stamp != self._stamp:
+            self._keys, self._stamp = read_keys(self._path), stamp
+        return self._keys
+
+    @staticmethod
+    def _stamped(path: Path) -> tuple[int, int] | None:
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+
 def write_keys(path: Path, keys: Keys) -> None:
     """Replace `path` by a file of `keys` with mode 0600, atomically; raises OSError."""
     write_secret(path, _encoded(keys))

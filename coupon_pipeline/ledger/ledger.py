@@ -65,8 +65,10 @@ class Ledger:
     All raise RefusalError where the request cannot be granted, and UnavailableError where the database fails.
     """
 
-    def __init__(self, database: Database, keys: Keys, clock: Clock) -> None:
-        self.database, self._context, self._clock = database, Context(keys), clock
+    def __init__(self, database: Database, keys: Keys, clock: Clock, reread: Callable[[], Keys] | None = None) -> None:
+        """`reread` gives the keys as they are by now: another process may have added one."""
+        self.database, self._clock, self._reread = database, clock, reread
+        self._kept = Context(keys)
         self._lock = threading.Lock()
         self._latest = self.latest_fact() or 0
 
@@ -74,6 +76,15 @@ class Ledger:
     def open(cls, url: str, keys: Keys, clock: Clock) -> Self:
         """The ledger at a URL, brought to the schema of this code."""
         return cls(open_database(url), keys, clock)
+
+    @property
+    def _context(self) -> Context:
+        """The digests by the present keys: a code that was made with an added key must be known at once."""
+        if self._reread is not None:
+            keys = self._reread()
+            if keys is not self._kept.keys:
+                self._kept = Context(keys)
+        return self._kept
 
     def close(self) -> None:
         """End the connections."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,35 @@ OF_ITS_OWN: Final = "next_issue_id"
 """The setting that is a counter on SQLite, where PostgreSQL has a sequence."""
 
 
+APPENDED: Final = Statement(
+    "select (select count(*) from issue), (select count(*) from redemption), (select count(*) from outbox), "
+    "(select count(*) from consent_change), (select count(*) from request), (select count(*) from batch)"
+)
+"""What every write adds to; numbers that a refused one has drawn do not count."""
+MOVED: Final = "this ledger was moved"
+IS_RETIRED: Final = {
+    "sqlite": Statement("select 1 from sqlite_master where type = 'trigger' and name = 'outbox_moved'"),
+    "postgresql": Statement("select 1 from pg_trigger where tgname = 'outbox_moved'"),
+}
+RETIRE: Final = {
+    "sqlite": (
+        Statement(f"create trigger outbox_moved before insert on outbox begin select raise(abort, '{MOVED}'); end"),
+    ),
+    "postgresql": (
+        Statement(
+            "create or replace function outbox_moved() returns trigger language plpgsql as "
+            f"$$ begin raise exception '{MOVED}' using errcode = '25006'; end $$"
+        ),
+        Statement("create trigger outbox_moved before insert on outbox for each row execute function outbox_moved()"),
+    ),
+}
+"""25006 is PostgreSQL's own name for a database that only reads."""
+REVIVE: Final = {
+    "sqlite": Statement("drop trigger outbox_moved"),
+    "postgresql": Statement("drop trigger outbox_moved on outbox"),
+}
+
+
 class MovingError(OpeningError):
     """A ledger that was not moved; the message says what to do, and the target is as it was."""
 
@@ -37,8 +67,8 @@ class Content:
 def move_ledger(source: Database, target: Database, progress: Callable[[str], None] | None = None) -> dict[str, int]:
     """Copy all rows of `source` into `target`, which has none, in one transaction; returns the rows per table.
 
-    `progress` is told the name of each table. Nobody may write to `source` meanwhile. Raises MovingError, and
-    UnavailableError.
+    `progress` is told the name of each table. From its begin on `source` refuses every change of a coupon, for good
+    once the copy has arrived: or a forgotten service would pay from it again. Raises MovingError, and UnavailableError.
     """
     _check_books(source, "the ledger to be moved")
 
@@ -47,15 +77,30 @@ def move_ledger(source: Database, target: Database, progress: Callable[[str], No
         moved = _move(reading, writing, progress or _silent)
         set_counters(writing, last)
         # Another connection sees what the snapshot does not.
-        if source.read(counters) != last:
+        if source.read(lambda tx: tx.one(APPENDED)) != reading.one(APPENDED):
             raise MovingError("the ledger was written to while it was copied: stop the service and the pipeline first")
         return moved
 
-    moved = source.read(
-        lambda reading: target.write(lambda writing: work(reading, writing), patient=True), snapshot=True
-    )
-    _check_books(target, "the copy")
+    with _retired(source):
+        moved = source.read(
+            lambda reading: target.write(lambda writing: work(reading, writing), patient=True), snapshot=True
+        )
+        _check_books(target, "the copy")
     return moved
+
+
+@contextmanager
+def _retired(source: Database) -> Generator[None]:
+    """Forbid all events of a ledger, and so all changes that make one; allow them again if the block fails."""
+    is_first = source.read(lambda tx: tx.one(IS_RETIRED[tx.dialect])) is None
+    if is_first:
+        source.write(lambda tx: [tx.run(statement) for statement in RETIRE[tx.dialect]])
+    try:
+        yield
+    except BaseException:
+        if is_first:
+            source.write(lambda tx: tx.run(REVIVE[tx.dialect]))
+        raise
 
 
 def _move(source: Transaction, target: Transaction, progress: Callable[[str], None]) -> dict[str, int]:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from coupon_pipeline.ledger.keys import Keys, development_keys, read_keys
+from coupon_pipeline.ledger.keys import (
+    KeyFile,
+    Keys,
+    development_keys,
+    read_keys,
+)
 from coupon_pipeline.ledger.locations import OpeningError, located, shown
 from coupon_pipeline.ledger.sqlite import SqliteDatabase, create_file
 from coupon_pipeline.ledger.statement import (
@@ -68,14 +73,28 @@ def open_ledger(url: str, keys_path: Path, environment: str, clock: Callable[[],
     if keys and keys.is_development:
         raise OpeningError(
             f"{keys_path}: these keys were made in development, production takes none of them: "
-            "name a file of its own in COUPON_LEDGER_KEYS; `ledger rotate-keys` makes it"
+            "give it a ledger of its own, COUPON_LEDGER_URL and COUPON_LEDGER_KEYS in a fresh place; "
+            "`ledger rotate-keys` makes the keys and `ledger upgrade` the tables"
         )
+    _check_there(url, keys_path)
     database = open_database(url)
     try:
-        return Ledger(database, keys or _development_keys(database, keys_path), clock)
+        keys = keys or _development_keys(database, keys_path)
+        return Ledger(database, keys, clock, KeyFile(keys_path, keys))
     except BaseException:
         database.close()
         raise
+
+
+def _check_there(url: str, keys_path: Path) -> None:
+    """Raise OpeningError where there are keys and no file: an empty ledger in its place would know no coupon."""
+    location = located(url)
+    path = Path(str(location.database))
+    if location.get_backend_name() == "sqlite" and keys_path.exists() and not path.exists():
+        raise OpeningError(
+            f"{path}: the ledger of {keys_path.name} is not there: `ledger restore` puts a backup back, "
+            f"or {UPGRADE} begins an empty one"
+        )
 
 
 def move_database(url: str, revision: str) -> None:

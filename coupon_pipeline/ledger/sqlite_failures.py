@@ -11,6 +11,8 @@ from coupon_pipeline.ledger.statement import RetryError
 
 FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
 """A write beyond a limit of the file's size counts as an error of the disk, and is the same to the caller."""
+MOVED: Final = "was moved"
+"""What the trigger of a ledger says that lives elsewhere by now."""
 UNIQUE: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 BUG: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE})
 """Primary codes that more room or more time cannot mend."""
@@ -23,7 +25,7 @@ def reason_of(error: sqlite3.Error, committing: bool = False) -> Reason | None:
         return Reason.UNAVAILABLE if "closed" in str(error) else None
     if code in FULL:
         return Reason.STORAGE_FULL
-    if code & 0xFF == sqlite3.SQLITE_READONLY:
+    if code & 0xFF == sqlite3.SQLITE_READONLY or (code == sqlite3.SQLITE_CONSTRAINT_TRIGGER and MOVED in str(error)):
         return Reason.READ_ONLY
     if code & 0xFF in BUG:
         return None

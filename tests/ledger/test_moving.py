@@ -17,7 +17,8 @@ from coupon_pipeline.ledger.counters import counters
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.moving import MovingError, move_ledger
 from coupon_pipeline.ledger.opening import open_database
-from coupon_pipeline.ledger.reasons import Reason
+from coupon_pipeline.ledger.reasons import Reason, UnavailableError
+from coupon_pipeline.ledger.records import Definitions
 from coupon_pipeline.ledger.statement import Database, Statement
 
 TOO_MUCH = Statement("update escrow set reserved = reserved + 1 where scope = 'total'")
@@ -100,18 +101,41 @@ def test_a_copy_that_differs_is_taken_back(lived: World, other: Database, monkey
     assert content(other) == empty
 
 
-def test_a_copy_of_a_ledger_in_use_is_taken_back(lived: World, other: Database) -> None:
+def test_a_ledger_pays_no_more_while_it_moves_nor_once_it_has_moved(lived: World, other: Database) -> None:
+    code = lived.issue(PLAIN, 4).code
+    told: list[str] = []
+
+    def pay(table: str) -> None:
+        told.append(table)
+        with pytest.raises(UnavailableError) as caught:
+            lived.ledger.redeem(TILL, f"redeem-{table}", code, BASKET, 1)
+        assert caught.value.reason is Reason.READ_ONLY
+
+    move_ledger(lived.database, other, pay)
+    pay("afterwards")
+    Ledger(other, KEYS, lambda: NOW + 20).redeem(TILL, "redeem-there", code, BASKET, 1)
+
+
+def test_a_ledger_that_could_not_be_moved_goes_on(lived: World, other: Database) -> None:
+    World(other)
+    with pytest.raises(MovingError, match="the target is not empty"):
+        move_ledger(lived.database, other)
+    lived.issue(PLAIN, 4)
+
+
+def test_consent_that_changes_while_a_ledger_is_copied_has_the_copy_taken_back(lived: World, other: Database) -> None:
     empty = content(other)
     told: list[str] = []
 
     def write(table: str) -> None:
         told.append(table)
         if len(told) == len(moving.TABLES):
-            lived.issue(PLAIN, 4)
+            lived.ledger.sync(Definitions(consents={77: True}))
 
     with pytest.raises(MovingError, match="was written to while it was copied: stop the service"):
         move_ledger(lived.database, other, write)
     assert content(other) == empty
+    lived.issue(PLAIN, 4)
 
 
 def test_books_that_do_not_close_are_not_moved(lived: World, other: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.ledger.filled import fill
 from tests.ledger.processes import finish, start
-from tests.ledger.worlds import NOW
+from tests.ledger.worlds import DEFINITIONS, NOW, PLAIN, basket
 
 from coupon_pipeline.ledger import moves
 from coupon_pipeline.ledger.keys import Keys, KeysError, read_keys, write_keys
@@ -136,3 +136,25 @@ def test_the_file_belongs_to_its_owner_alone_while_it_is_used(sqlite_url: str) -
     with closing(open_database(sqlite_url)) as database:
         fill(database)
         assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o600}
+
+
+def test_a_ledger_whose_file_is_gone_is_not_begun_anew(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    open_ledger(sqlite_url, path, "development", lambda: NOW).close()
+    elsewhere = f"sqlite:///{tmp_path / 'typo.db'}"
+    with pytest.raises(OpeningError, match=r"typo\.db: the ledger of keys\.json is not there: `ledger restore`"):
+        open_ledger(elsewhere, path, "development", lambda: NOW)
+    assert not (tmp_path / "typo.db").exists()
+
+
+def test_a_key_that_is_added_is_known_to_a_ledger_that_is_open(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    with (
+        open_ledger(sqlite_url, path, "development", lambda: NOW) as old,
+        open_ledger(sqlite_url, path, "development", lambda: NOW) as other,
+    ):
+        old.sync(DEFINITIONS)
+        write_keys(path, read_keys(path).rotated())
+        issued = other.issue("shop", "issue-rotated", 1, PLAIN.coupon_id, "app")
+        assert old.codes([issued.issue_id]) == [issued.code]
+        assert old.validate("store", issued.code, basket()).issue_id == issued.issue_id

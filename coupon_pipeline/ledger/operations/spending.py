@@ -98,7 +98,7 @@ def judge(look: Look, client: str, basket: Basket, now: int, discount: int | Non
     """Raise RefusalError for the first thing that speaks against using the coupon now."""
     _judge_state(look, now)
     if look.held_until is not None and look.held_until > now and look.held_by != client:
-        raise RefusalError(Reason.HELD, "another basket holds the coupon: wait until the hold ends", "code")
+        raise RefusalError(Reason.HELD, "another client holds the coupon: wait until the hold ends", "code")
     _judge_household(look, basket)
     if look.stacking_group is not None and look.is_stacked:
         raise RefusalError(Reason.NOT_STACKABLE, "the basket has used a coupon of the same group", "code")
