@@ -8,8 +8,8 @@ from coupon_pipeline.ledger.reasons import Reason, UnavailableError
 
 DETAILS: Final = {
     Reason.STORAGE_FULL: "the disk of the ledger is full, nothing has changed: make room, then try again",
-    Reason.READ_ONLY: "the ledger cannot be written, nothing has changed: give its user the right to write, or name the "
-    "ledger that it has moved to",
+    Reason.READ_ONLY: "the ledger cannot be written, nothing has changed: give its user the right to write, or "
+    "name the ledger that it has moved to",
     Reason.OUTCOME_UNKNOWN: "the ledger could not say whether it was written: ask again with the same key",
     Reason.OVERLOADED: "too many requests wait for the ledger, nothing has changed: try again later",
     Reason.UNAVAILABLE: "the ledger's database does not answer, nothing has changed: try again later",
