@@ -66,7 +66,8 @@ class Play:
 
     def run(self, steps: int) -> list[Attempt]:
         """Let so many steps happen, then let all end what they have begun."""
-        for number in range(steps * 2):
+        # Also after a few steps there is time for all to end: what is under way would be missing from the history.
+        for number in range(steps + max(steps, 1_000)):
             busy = [runner for runner in self.runners if runner.work is not None]
             if number >= steps and not busy:
                 break
