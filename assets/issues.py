@@ -13,11 +13,11 @@ from assets.pipeline import Pipeline
 from models import training
 from models.registry import Registry
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.features.sets import REDEMPTION
 from coupon_pipeline.issuing import cycle
 from coupon_pipeline.issuing.record import refused
 from coupon_pipeline.sources.ledgered import opened
-from coupon_pipeline.weeks import to_epoch
 
 
 def issues(graph: Graph) -> dg.AssetsDefinition:

@@ -30,7 +30,7 @@ class BusinessClock:
 
     def milliseconds(self) -> int:
         """The present instant, in epoch milliseconds."""
-        return epoch_milliseconds(self.now())
+        return to_epoch(self.now())
 
     def run_from(self, origin: datetime) -> None:
         """Go on from `origin` (naive UTC) if it lies ahead; a clock that tells the system's time does not care."""
@@ -44,11 +44,11 @@ class BusinessClock:
         return self._origin + timedelta(seconds=time.monotonic() - self._started)
 
 
-def epoch_milliseconds(instant: datetime) -> int:
+def to_epoch(instant: datetime) -> int:
     """Epoch milliseconds of a naive UTC instant, rounded down."""
     return (instant - EPOCH) // MILLISECOND
 
 
-def from_milliseconds(milliseconds: int) -> datetime:
+def from_epoch(milliseconds: int) -> datetime:
     """The naive UTC instant of epoch milliseconds; raises OverflowError beyond the year 9999."""
     return EPOCH + milliseconds * MILLISECOND

@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 WEEK = timedelta(days=7)
-EPOCH = datetime(1970, 1, 1)
-MILLISECOND = timedelta(milliseconds=1)
 
 
 class UnknownWeekError(ValueError):
@@ -60,13 +58,3 @@ class Calendar:
     def known_before(self, instant: datetime) -> tuple[str, ...]:
         """The weeks that can hold rows known before `instant`: those that opened before it."""
         return tuple(week for week in self.weeks if self.opens_at(week) < instant)
-
-
-def to_epoch(instant: datetime) -> int:
-    """A naive UTC instant as epoch milliseconds, rounded down."""
-    return (instant - EPOCH) // MILLISECOND
-
-
-def from_epoch(milliseconds: int) -> datetime:
-    """Epoch milliseconds as a naive UTC instant."""
-    return EPOCH + milliseconds * MILLISECOND

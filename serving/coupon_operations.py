@@ -15,7 +15,7 @@ from serving.api_keys import Role
 from serving.ids import number
 from serving.route import Admitted, Route
 
-from coupon_pipeline.clock import from_milliseconds
+from coupon_pipeline.clock import from_epoch
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.reasons import Reason
 from coupon_pipeline.ledger.records import Basket, Line
@@ -228,7 +228,7 @@ OPERATIONS: Final = (
 
 def instant(milliseconds: int) -> str:
     """Epoch milliseconds as ISO 8601, UTC."""
-    return from_milliseconds(milliseconds).isoformat(timespec="milliseconds") + "Z"
+    return from_epoch(milliseconds).isoformat(timespec="milliseconds") + "Z"
 
 
 def _zone(ledger: Ledger) -> ZoneInfo:
@@ -237,7 +237,7 @@ def _zone(ledger: Ledger) -> ZoneInfo:
 
 
 def _window(zone: ZoneInfo, valid_from: int, expires_at: int) -> Answer:
-    last_day = from_milliseconds(expires_at - 1).replace(tzinfo=UTC).astimezone(zone).date()
+    last_day = from_epoch(expires_at - 1).replace(tzinfo=UTC).astimezone(zone).date()
     return {"valid_from": instant(valid_from), "expires_at": instant(expires_at), "valid_to": last_day.isoformat()}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from serving.desk import Desk
 from serving.snapshots import Snapshots
 
-from coupon_pipeline.clock import BusinessClock, from_milliseconds
+from coupon_pipeline.clock import BusinessClock, from_epoch
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.opening import open_ledger
 from coupon_pipeline.settings import Settings
@@ -64,7 +64,7 @@ def share_clock(now: int) -> None:
 
 def _shared_clock() -> BusinessClock | None:
     origin, _, started = os.environ.get(CLOCK, "").partition("@")
-    return BusinessClock(from_milliseconds(int(origin)), float(started)) if started else None
+    return BusinessClock(from_epoch(int(origin)), float(started)) if started else None
 
 
 _opened: list[Process] = []

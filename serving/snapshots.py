@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from coupon_pipeline.clock import BusinessClock, from_milliseconds
+from coupon_pipeline.clock import BusinessClock, from_epoch
 from coupon_pipeline.snapshot.bundle import (
     BadBundleError,
     Bundle,
@@ -76,8 +76,8 @@ class Snapshots:
         Until there is a bundle nothing else tells which years the data lives in.
         """
         if fact:
-            self._clock = self._clock or BusinessClock(from_milliseconds(fact))
-            self._clock.run_from(from_milliseconds(fact))
+            self._clock = self._clock or BusinessClock(from_epoch(fact))
+            self._clock.run_from(from_epoch(fact))
         return self._clock is not None
 
     def _switch(self, bundle: Bundle) -> None:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
+from coupon_pipeline.clock import from_epoch, to_epoch
 from coupon_pipeline.issuing import record, takeover
 from coupon_pipeline.issuing.offers import Limits, definitions
 from coupon_pipeline.ledger.ledger import Ledger
@@ -17,7 +18,7 @@ from coupon_pipeline.ledger.statement import Statement
 from coupon_pipeline.sources.exports import ISSUES, REDEMPTIONS
 from coupon_pipeline.sources.ledgered import ORIGIN_FROM, REDEMPTIONS_ABOVE
 from coupon_pipeline.tables import AsOf
-from coupon_pipeline.weeks import WEEK, from_epoch, to_epoch
+from coupon_pipeline.weeks import WEEK
 
 CLIENT = "pipeline"
 NEWEST_CYCLE = "newest_cycle"
@@ -66,8 +67,6 @@ def issue(
     ledger.sync(known)
     imported = _take_over(ledger, as_of, week)
     ledger.set_setting(NEWEST_CYCLE, week)
-    ledger.expire()
-    ledger.roll_up()
     asked = record.assignments(decided)
     outcomes = ledger.issue_all(CLIENT, asked, progress)
     ledger.claim()

@@ -9,13 +9,14 @@ from typing import Any
 
 import ibis
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.ledger.records import (
     CampaignTerms,
     CouponTerms,
     Definitions,
 )
 from coupon_pipeline.tables import AsOf
-from coupon_pipeline.weeks import Calendar, to_epoch
+from coupon_pipeline.weeks import Calendar
 
 DAY = timedelta(days=1)
 

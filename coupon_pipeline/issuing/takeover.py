@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.issuing.offers import offers
 from coupon_pipeline.ledger.records import Imported
 from coupon_pipeline.tables import AsOf
-from coupon_pipeline.weeks import to_epoch
 
 ROOM = 10**17
 """Beyond it no power of ten is left above an id of 64 bits."""

@@ -6,6 +6,8 @@ from typing import Final
 
 from coupon_pipeline.ledger.reasons import Reason, UnavailableError
 
+MOVED: Final = "this ledger was moved"
+"""What the trigger of a ledger says that lives elsewhere by now."""
 DETAILS: Final = {
     Reason.STORAGE_FULL: "the disk of the ledger is full, nothing has changed: make room, then try again",
     Reason.READ_ONLY: "the ledger cannot be written, nothing has changed: give its user the right to write, or "

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from coupon_pipeline.ledger.audit import audit
 from coupon_pipeline.ledger.counters import counters, set_counters
+from coupon_pipeline.ledger.failures import MOVED
 from coupon_pipeline.ledger.locations import OpeningError
 from coupon_pipeline.ledger.schema import METADATA
 from coupon_pipeline.ledger.statement import Database, Row, Statement, Transaction
@@ -28,7 +29,6 @@ APPENDED: Final = Statement(
     "(select count(*) from consent_change), (select count(*) from request), (select count(*) from batch)"
 )
 """What every write adds to; numbers that a refused one has drawn do not count."""
-MOVED: Final = "this ledger was moved"
 IS_RETIRED: Final = {
     "sqlite": Statement("select 1 from sqlite_master where type = 'trigger' and name = 'outbox_moved'"),
     "postgresql": Statement("select 1 from pg_trigger where tgname = 'outbox_moved'"),

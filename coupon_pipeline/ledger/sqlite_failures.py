@@ -5,15 +5,12 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from coupon_pipeline.ledger.failures import unavailable
+from coupon_pipeline.ledger.failures import MOVED, unavailable
 from coupon_pipeline.ledger.reasons import Reason
-from coupon_pipeline.ledger.statement import RetryError
+from coupon_pipeline.ledger.statement import RetryError, is_unique_violation
 
 FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
 """A write beyond a limit of the file's size counts as an error of the disk, and is the same to the caller."""
-MOVED: Final = "was moved"
-"""What the trigger of a ledger says that lives elsewhere by now."""
-UNIQUE: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 BUG: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE})
 """Primary codes that more room or more time cannot mend."""
 
@@ -40,4 +37,4 @@ def named(error: sqlite3.Error, committing: bool = False) -> Exception:
 
 def is_race(error: BaseException) -> bool:
     """Whether the same work may succeed when it is done again."""
-    return isinstance(error, RetryError) or getattr(error, "sqlite_errorcode", None) in UNIQUE
+    return isinstance(error, RetryError) or is_unique_violation(error)

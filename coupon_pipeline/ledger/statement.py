@@ -110,7 +110,7 @@ class RetryError(Exception):
     """Raised by work that lost a race: roll back and do it again."""
 
 
-def is_unique_violation(error: Exception) -> bool:
+def is_unique_violation(error: BaseException) -> bool:
     """Whether a database refused a row because its key is there already."""
     if isinstance(error, sqlite3.IntegrityError):
         return error.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)

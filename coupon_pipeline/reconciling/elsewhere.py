@@ -9,12 +9,12 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coupon_pipeline.clock import from_epoch, to_epoch
 from coupon_pipeline.ledger.statement import Database, Row, Statement
 from coupon_pipeline.reconciling.day import OTHER_DAYS
 from coupon_pipeline.reconciling.span import TILLS, Span
 from coupon_pipeline.sources.exports import Numbers
 from coupon_pipeline.tables import AsOf
-from coupon_pipeline.weeks import from_epoch, to_epoch
 
 NEARBY: Final = timedelta(days=7)
 """How far before and after a day is looked."""

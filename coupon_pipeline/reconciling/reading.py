@@ -7,6 +7,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.contracts.judging.casting import FROM_TEXT, cast
 from coupon_pipeline.contracts.mending.waiting import WEEK, waiting
@@ -35,7 +36,6 @@ from coupon_pipeline.sources.ledgered import (
 )
 from coupon_pipeline.sources.source import Source
 from coupon_pipeline.tables import AsOf, Store
-from coupon_pipeline.weeks import to_epoch
 
 REDEEMED: Final = Statement(
     "select redemption_id, issue_id, basket_id, store_id, discount_cents, reversed_at from redemption "

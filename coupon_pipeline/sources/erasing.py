@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.contracts import reader
 from coupon_pipeline.erasures.rule import (
     HOUSEHOLD,
@@ -25,7 +26,6 @@ from coupon_pipeline.sources.ledgered import (
 from coupon_pipeline.sources.source import Source
 from coupon_pipeline.sources.values import to_text
 from coupon_pipeline.tables import Store
-from coupon_pipeline.weeks import to_epoch
 
 
 def number_of(source: Source, text: str) -> int | None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from coupon_pipeline.clock import from_epoch
 from coupon_pipeline.contracts import arrow, reader
 from coupon_pipeline.contracts.contract import KNOWN_AT
 from coupon_pipeline.contracts.lineage import Lineage
 from coupon_pipeline.ledger.records import ExportedIssue, ExportedRedemption
-from coupon_pipeline.weeks import from_epoch
 
 ISSUES, REDEMPTIONS = "coupon_issues", "coupon_redemptions"
 ORIGIN = "ledger: outbox"

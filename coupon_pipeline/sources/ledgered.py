@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.erasures.rule import HOUSEHOLD
 from coupon_pipeline.fingerprints import code_of, fingerprint
 from coupon_pipeline.ledger.locations import located
@@ -19,7 +20,7 @@ from coupon_pipeline.sources import exports
 from coupon_pipeline.sources.connected import Connected
 from coupon_pipeline.sources.source import Source, SourceError
 from coupon_pipeline.tables import Store
-from coupon_pipeline.weeks import Calendar, to_epoch
+from coupon_pipeline.weeks import Calendar
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from tests.clean import Rows, clean_store
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.decisions.record import ASSIGNMENTS
 from coupon_pipeline.issuing.offers import Limits
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.opening import open_ledger
 from coupon_pipeline.tables import AsOf, Store
-from coupon_pipeline.weeks import Calendar, to_epoch
+from coupon_pipeline.weeks import Calendar
 
 CALENDAR = Calendar(date(2025, 3, 3), date(2025, 3, 10), "Europe/Berlin")
 OLD, CYCLE = CALENDAR.weeks

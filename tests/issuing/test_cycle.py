@@ -27,12 +27,12 @@ from tests.issuing.shop import (
     redemption,
 )
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.issuing import cycle, record
 from coupon_pipeline.ledger.audit import audit
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.sources.ledgered import ORIGIN_FROM, REDEMPTIONS_ABOVE
 from coupon_pipeline.tables import AsOf
-from coupon_pipeline.weeks import to_epoch
 
 PAIRS = ((BERT, SOUP), (ANNA, TEA), (ANNA, SOUP), (SILENT, SOUP))
 NEXT = "2025-03-17"

@@ -29,10 +29,10 @@ from tests.issuing.shop import (
     member,
 )
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.issuing.offers import definitions
 from coupon_pipeline.ledger.records import CouponTerms, Definitions
 from coupon_pipeline.tables import AsOf
-from coupon_pipeline.weeks import to_epoch
 
 
 @pytest.fixture(scope="module")

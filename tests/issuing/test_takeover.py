@@ -20,8 +20,8 @@ from tests.issuing.shop import (
     redemption,
 )
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.issuing.takeover import above, largest_id, live_issues
-from coupon_pipeline.weeks import to_epoch
 
 
 def test_live_issues_are_those_that_are_neither_used_nor_over_nor_nobodys(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from models.campaigns import announced
 from tests.journeys.chain import LAST, ChainRun
 from tests.simulation.chains import content
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.commands.plan import cycle_is_stale
 from coupon_pipeline.definitions import build
 from coupon_pipeline.erasures.households import Erasures
@@ -36,7 +37,6 @@ from coupon_pipeline.sources.ledgered import (
     opened,
 )
 from coupon_pipeline.tables import Store
-from coupon_pipeline.weeks import to_epoch
 
 NEXT = "2025-03-24"
 ISSUE_AND_DIE = """

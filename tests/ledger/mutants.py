@@ -17,7 +17,7 @@ from tests.ledger.playing import Opened
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.operations import (
     admission,
-    bulk,
+    chunks,
     ending,
     erasing,
     exporting,
@@ -144,7 +144,7 @@ MUTANTS = (
     Mutant("gives back to whoever it was", (instead(reversing, "_state_after", lambda *_: "issued"),)),
     Mutant("keeps what ended issues reserved", (instead(ending, "release", _nothing),)),
     Mutant("reserves nothing", (instead(issuing, "_reserved", lambda *_: {}),)),
-    Mutant("ignores limits in bulk", (instead(bulk, "_locked", lambda *_: defaultdict(lambda: 2**50)),)),
+    Mutant("ignores limits in bulk", (instead(chunks, "_locked", lambda *_: defaultdict(lambda: 2**50)),)),
     Mutant("ignores consent", (text(admission, "OWNER", "c.marketing", "1"),)),
     Mutant("leaves issues open without consent", (instead(syncing, "void_unwanted", lambda *_: 0),)),
     Mutant(

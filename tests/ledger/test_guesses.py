@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.watch import Watch
+
 from coupon_pipeline.ledger import guesses
 from coupon_pipeline.ledger.guesses import Guesses, TooManyGuessesError
 from coupon_pipeline.ledger.reasons import Reason
-
-
-class Watch:
-    """A clock that stands until it is moved."""
-
-    seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture

@@ -16,12 +16,13 @@ from tests.ledger.worlds import (
     basket,
 )
 
+from coupon_pipeline.clock import from_epoch, to_epoch
 from coupon_pipeline.contracts import arrow, reader
 from coupon_pipeline.ledger.opening import open_database
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.sources import exports
 from coupon_pipeline.sources.ledgered import ORIGIN_FROM, REDEMPTIONS_ABOVE
-from coupon_pipeline.weeks import Calendar, from_epoch, to_epoch
+from coupon_pipeline.weeks import Calendar
 
 CALENDAR = Calendar(date(2025, 3, 3), date(2025, 3, 17), "America/New_York")
 BEFORE, FIRST, NEXT = CALENDAR.weeks

@@ -10,12 +10,13 @@ import pytest
 from tests.ledger.worlds import HOUR
 from tests.reconciling.shops import BEFORE, CALENDAR, DAY, FIRST, NEXT, STORE, Shop
 
+from coupon_pipeline.clock import from_epoch
 from coupon_pipeline.reconciling.comparing import WEEKLY, of_day, of_week
 from coupon_pipeline.reconciling.day import Books
 from coupon_pipeline.reconciling.reading import books, waiting_lines
 from coupon_pipeline.reconciling.span import Span
 from coupon_pipeline.sources.exports import plain_numbers
-from coupon_pipeline.weeks import UnknownWeekError, from_epoch
+from coupon_pipeline.weeks import UnknownWeekError
 
 TUESDAY = DAY + timedelta(days=1)
 END = CALENDAR.decision_time(NEXT)

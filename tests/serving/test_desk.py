@@ -15,21 +15,13 @@ from serving import desk as module
 from serving.desk import Desk
 from serving.refusals import problem_of
 from tests.serving.world import DECIDED, DEFINITIONS, SOURCE, ledger
+from tests.watch import Watch
 
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.opening import open_ledger
 from coupon_pipeline.ledger.reasons import Reason, RefusalError, UnavailableError
 from coupon_pipeline.ledger.records import Definitions
 from coupon_pipeline.settings import Settings
-
-
-class Watch:
-    """A clock that stands until it is moved."""
-
-    seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from serving.snapshots import Snapshots
 from tests.serving.conftest import until
 from tests.snapshot.factory import content
 
-from coupon_pipeline.clock import BusinessClock, epoch_milliseconds
+from coupon_pipeline.clock import BusinessClock, to_epoch
 from coupon_pipeline.snapshot.write import write
 
-FACT = epoch_milliseconds(datetime(2017, 5, 10, 12))
+FACT = to_epoch(datetime(2017, 5, 10, 12))
 """Two days after the decision of the bundle."""
 
 
@@ -119,7 +119,7 @@ def test_time_starts_at_the_later_of_decision_and_latest_fact(tmp_path: Path, fa
     later.begin(FACT - 30 * 86_400_000)
     later.refresh()
     assert later.current is not None
-    assert epoch_milliseconds(later.current.decided_at) <= later.milliseconds() < FACT
+    assert to_epoch(later.current.decided_at) <= later.milliseconds() < FACT
 
 
 def test_the_clock_of_the_system_does_not_care_for_facts(tmp_path: Path) -> None:
@@ -138,4 +138,4 @@ def test_a_later_decision_takes_the_clock_with_it(tmp_path: Path) -> None:
     write(tmp_path, content(week="2017-05-08", decided_at="2017-05-15T04:00:00"))
     held.refresh()
     first, second = held.milliseconds(), held.milliseconds()
-    assert epoch_milliseconds(datetime(2017, 5, 15, 4)) <= first <= second
+    assert to_epoch(datetime(2017, 5, 15, 4)) <= first <= second

@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.snapshot.factory import HOUSEHOLDS, UNCONSENTED, content
 
-from coupon_pipeline.clock import epoch_milliseconds
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.opening import open_ledger
 from coupon_pipeline.ledger.records import (
@@ -27,7 +27,7 @@ from coupon_pipeline.settings import Settings
 from coupon_pipeline.snapshot.write import write
 
 SOURCE: Final = "synthetic"
-DECIDED: Final = epoch_milliseconds(datetime(2017, 5, 8, 4))
+DECIDED: Final = to_epoch(datetime(2017, 5, 8, 4))
 """When the bundle's cycle was decided, which is when the service's time begins."""
 DAY: Final = 86_400_000
 PLAIN, FUSSY, BOUND, SOON, OVER, STACKED = 10, 20, 30, 40, 50, 60

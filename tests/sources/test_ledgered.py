@@ -17,6 +17,7 @@ from assets.pipeline import Pipeline
 from tests.clean import clean_store
 from tests.sources.grocer import opened as opened_grocer
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.contracts import arrow, reader
 from coupon_pipeline.contracts.lineage import Lineage
 from coupon_pipeline.erasures.households import Erasures, add
@@ -41,7 +42,7 @@ from coupon_pipeline.sources.ledgered import (
 )
 from coupon_pipeline.sources.source import Clock, EvaluationPlan, SourceError
 from coupon_pipeline.tables import MissingWeekError, Store
-from coupon_pipeline.weeks import Calendar, to_epoch
+from coupon_pipeline.weeks import Calendar
 
 CALENDAR = Calendar(date(2025, 3, 3), date(2025, 3, 17), "Europe/Berlin")
 BEFORE, FIRST, SECOND = CALENDAR.weeks

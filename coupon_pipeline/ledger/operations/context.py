@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from coupon_pipeline.ledger.codes import lookup_digest, normalized
 from coupon_pipeline.ledger.keys import Keys
-from coupon_pipeline.ledger.reasons import Reason, RefusalError
+from coupon_pipeline.ledger.reasons import Reason, RefusalError, UnavailableError
+from coupon_pipeline.ledger.statement import T
 
 KEY = re.compile(r"[\x20-\x7e]{8,128}")
 CLIENT = re.compile(r"[\x21-\x7e]{1,64}")
 DIGEST_BYTES = 16
+TRIES = 4
+"""How often a race may be lost before the caller is told to ask again."""
 LONGEST_TEXT = 128
 
 
@@ -71,6 +75,16 @@ def fits(number: int) -> bool:
 def number_of(digest: bytes) -> int:
     """A digest as the number of a lock of PostgreSQL."""
     return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def until_settled(attempt: Callable[[], T]) -> T:
+    """What an attempt comes to, which looks again each time it has lost a race; raises UnavailableError in the end."""
+    for _ in range(TRIES):
+        try:
+            return attempt()
+        except LostError:
+            continue
+    raise UnavailableError(Reason.OUTCOME_UNKNOWN, "too many at once: send the same request with the same key again")
 
 
 def check_client(client: str) -> str:

@@ -18,6 +18,7 @@ REASONS: Final = {
     "coupon_issues": Reason.COUPON_CAP,
 }
 """Scope -> why an issue is refused; also the order in which rows are locked, the same for everybody."""
+ORDER: Final = {scope: number for number, scope in enumerate(REASONS)}
 TOTAL: Final = 0
 """The id of the one row of the scope `total`."""
 CAPS: Final = 7220191
@@ -74,11 +75,10 @@ ENDING: Final = (
 def release(tx: Transaction, ended: Iterable[Row]) -> None:
     """Give back what ended issues (rows of ENDING) had reserved, one statement per shard, in the common order."""
     sums: Counter[tuple[int, str, int, int]] = Counter()
-    order = {scope: number for number, scope in enumerate(REASONS)}
     for _, campaign, campaign_shard, supplier, supplier_shard, supplier_cents, total_shard, value in ended:
-        sums[order["campaign"], "campaign", campaign, campaign_shard] += value
-        sums[order["total"], "total", TOTAL, total_shard] += value
+        sums[ORDER["campaign"], "campaign", campaign, campaign_shard] += value
+        sums[ORDER["total"], "total", TOTAL, total_shard] += value
         if supplier_cents:
-            sums[order["supplier"], "supplier", supplier, supplier_shard] += supplier_cents
+            sums[ORDER["supplier"], "supplier", supplier, supplier_shard] += supplier_cents
     for (_, scope, scope_id, shard), amount in sorted(sums.items()):
         tx.run(RELEASE, scope=scope, scope_id=scope_id, shard=shard, amount=amount)

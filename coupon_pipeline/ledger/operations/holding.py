@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from coupon_pipeline.ledger.operations.context import Context, LostError
-from coupon_pipeline.ledger.operations.redeeming import TRIES
+from coupon_pipeline.ledger.operations.context import (
+    Context,
+    LostError,
+    until_settled,
+)
 from coupon_pipeline.ledger.operations.requests import Request
 from coupon_pipeline.ledger.operations.spending import judge, known, looked
-from coupon_pipeline.ledger.reasons import Reason, RefusalError, UnavailableError
+from coupon_pipeline.ledger.reasons import Reason, RefusalError
 from coupon_pipeline.ledger.records import Basket, Held
 from coupon_pipeline.ledger.statement import Database, Statement, Transaction
 
@@ -29,19 +32,18 @@ def hold(
     lookups = context.lookups(code)
     told = [lookups[-1].hex() if lookups else "", basket.store_id, basket.basket_id, basket.household_id, seconds]
     request = Request(client, "hold", context.idem(key), context.fingerprint(*told))
-    for _ in range(TRIES):
+
+    def attempt() -> Held:
         look, answer = database.read(lambda tx: (looked(tx, context, code, basket), request.answered(tx)))
         if answer is not None:
             return Held(answer["issue_id"], answer["held_until"], replay=True)
         found = known(look)
         judge(found, client, basket, now)
         held = Held(found.issue_id, min(now + seconds * 1000, found.expires_at), replay=False)
-        try:
-            database.write(lambda tx, held=held: _held(tx, request, held, now))
-        except LostError:
-            continue
+        database.write(lambda tx: _held(tx, request, held, now))
         return held
-    raise UnavailableError(Reason.OUTCOME_UNKNOWN, "too many at once: send the same request with the same key again")
+
+    return until_settled(attempt)
 
 
 def _held(tx: Transaction, request: Request, held: Held, now: int) -> None:

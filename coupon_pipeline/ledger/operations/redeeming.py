@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from coupon_pipeline.ledger.operations.context import Context, LostError
+from coupon_pipeline.ledger.operations.context import (
+    Context,
+    LostError,
+    until_settled,
+)
 from coupon_pipeline.ledger.operations.outbox import emit
 from coupon_pipeline.ledger.operations.spending import (
     Look,
@@ -13,12 +17,10 @@ from coupon_pipeline.ledger.operations.spending import (
     known,
     looked,
 )
-from coupon_pipeline.ledger.reasons import Reason, RefusalError, UnavailableError
+from coupon_pipeline.ledger.reasons import Reason, RefusalError
 from coupon_pipeline.ledger.records import Basket, Redeemed, Valid
 from coupon_pipeline.ledger.statement import Database, Row, Statement, Transaction
 
-TRIES: Final = 4
-"""How often a race may be lost before the caller is told to ask again."""
 KEY: Final = Statement(
     "select redemption_id, issue_id, fingerprint, discount_cents, at, reversed_at from redemption "
     "where client = :client and idem = :idem"
@@ -65,16 +67,14 @@ def redeem(
         look = looked(tx, context, code, basket)
         return look, tx.one(KEY, client=client, idem=idem)
 
-    for _ in range(TRIES):
+    def attempt() -> Redeemed:
         look, fact = database.read(peek)
         if fact is not None:
             return replayed(fact, fingerprint)
         judge(known(look), client, basket, now, discount)
-        try:
-            return _spent(database, known(look), (client, idem, fingerprint), basket, discount, now)
-        except LostError:
-            continue
-    raise UnavailableError(Reason.OUTCOME_UNKNOWN, "too many at once: send the same request with the same key again")
+        return _spent(database, known(look), (client, idem, fingerprint), basket, discount, now)
+
+    return until_settled(attempt)
 
 
 def fingerprint_of(context: Context, code: str, basket: Basket, discount: int) -> bytes:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from coupon_pipeline.ledger.operations.context import Context, LostError
+from coupon_pipeline.ledger.operations.context import (
+    Context,
+    LostError,
+    until_settled,
+)
 from coupon_pipeline.ledger.operations.ending import ended, expire_stale
 from coupon_pipeline.ledger.operations.escrow import ENDING
 from coupon_pipeline.ledger.operations.outbox import emit
-from coupon_pipeline.ledger.operations.redeeming import TRIES
 from coupon_pipeline.ledger.operations.requests import Request
-from coupon_pipeline.ledger.reasons import Reason, UnavailableError
 from coupon_pipeline.ledger.records import Reversed
 from coupon_pipeline.ledger.statement import (
     Database,
@@ -55,16 +57,15 @@ def reverse(database: Database, context: Context, client: str, key: str, redeem_
     """Undo the redemption of `redeem_key`; raises RefusalError or UnavailableError."""
     redeemed = context.idem(redeem_key)
     request = Request(client, "reverse", context.idem(key), context.fingerprint(redeem_key))
-    for _ in range(TRIES):
+
+    def attempt() -> Reversed:
         answer = database.read(request.answered)
         if answer is not None:
             return Reversed(answer["issue_id"], answer["state"], answer["reversed_at"], replay=True)
-        try:
-            undone = database.write(lambda tx: _undone(tx, request, redeemed, now))
-        except LostError:
-            continue
+        undone = database.write(lambda tx: _undone(tx, request, redeemed, now))
         return Reversed(undone.issue_id, undone.state, undone.at, undone.was_known)
-    raise UnavailableError(Reason.OUTCOME_UNKNOWN, "too many at once: send the same request with the same key again")
+
+    return until_settled(attempt)
 
 
 def _undone(tx: Transaction, request: Request, redeemed: bytes, now: int) -> _Undone:

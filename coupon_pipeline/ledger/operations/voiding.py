@@ -8,11 +8,11 @@ from coupon_pipeline.ledger.operations.context import (
     Context,
     LostError,
     fits,
+    until_settled,
 )
 from coupon_pipeline.ledger.operations.ending import void_one
-from coupon_pipeline.ledger.operations.redeeming import TRIES
 from coupon_pipeline.ledger.operations.requests import Request
-from coupon_pipeline.ledger.reasons import Reason, RefusalError, UnavailableError
+from coupon_pipeline.ledger.reasons import Reason, RefusalError
 from coupon_pipeline.ledger.records import Voided
 from coupon_pipeline.ledger.statement import Database, Row, Statement, Transaction
 
@@ -31,7 +31,8 @@ def void(
     lookups = [] if code is None else context.lookups(code)
     told = lookups[-1].hex() if lookups else None
     request = Request(client, "void", context.idem(key), context.fingerprint(told, code is None, issue_id))
-    for _ in range(TRIES):
+
+    def attempt() -> Voided:
         answer, found = database.read(lambda tx: (request.answered(tx), _found(tx, lookups, issue_id)))
         if answer is not None:
             return Voided(answer["issue_id"], replay=True)
@@ -42,12 +43,10 @@ def void(
         number, state = found
         if state in ENDED:
             raise RefusalError(ENDED[state].reason, ENDED[state].detail, ENDED[state].field)
-        try:
-            database.write(lambda tx, number=number, state=state: _voided(tx, request, number, state, now))
-        except LostError:
-            continue
+        database.write(lambda tx: _voided(tx, request, number, state, now))
         return Voided(number, replay=state == "void")
-    raise UnavailableError(Reason.OUTCOME_UNKNOWN, "too many at once: send the same request with the same key again")
+
+    return until_settled(attempt)
 
 
 def _found(tx: Transaction, lookups: list[bytes], issue_id: int | None) -> Row | None:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.files import write_text
 from coupon_pipeline.ledger.ledger import Ledger
 from coupon_pipeline.ledger.reasons import Reason, RefusalError
 from coupon_pipeline.simulation.records import WeekRecords
 from coupon_pipeline.simulation.systems.visits import Call, calls_of, in_order
-from coupon_pipeline.weeks import WEEK, to_epoch
+from coupon_pipeline.weeks import WEEK
 
 ANSWERS, COMING_BACK = "answers", "coming_back"
 REDEEMED, REPLAYED, UNDONE = "redeemed", "replayed", "reversed"

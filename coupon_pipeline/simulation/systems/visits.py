@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.ledger.records import Basket, Line
 from coupon_pipeline.simulation.keys import stream, uniform
 from coupon_pipeline.simulation.records import WeekRecords
-from coupon_pipeline.weeks import to_epoch
 
 Fate = Literal["twice", "late", "again", "returned", "plain"]
 FATES: Final[tuple[tuple[Fate, float], ...]] = (("twice", 0.10), ("late", 0.10), ("again", 0.08), ("returned", 0.05))

@@ -26,9 +26,9 @@ from tests.simulation.systems.week import (
     tills_of,
 )
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.ledger.audit import audit
 from coupon_pipeline.ledger.records import ExportedRedemption
-from coupon_pipeline.weeks import to_epoch
 
 ROOT = Path(__file__).parents[3]
 

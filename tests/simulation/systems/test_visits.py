@@ -17,6 +17,7 @@ from tests.simulation.systems.week import (
     records,
 )
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.ledger.records import Line
 from coupon_pipeline.simulation.systems.visits import (
     FATES,
@@ -24,7 +25,6 @@ from coupon_pipeline.simulation.systems.visits import (
     calls_of,
     fates,
 )
-from coupon_pipeline.weeks import to_epoch
 
 NEW, OLD = list(range(1, HOUSEHOLDS + 1)), list(range(601, 601 + HOUSEHOLDS))
 

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from coupon_pipeline.clock import to_epoch
 from coupon_pipeline.ledger.ledger import Clock, Ledger
 from coupon_pipeline.ledger.opening import open_ledger
 from coupon_pipeline.ledger.records import (
@@ -22,7 +23,7 @@ from coupon_pipeline.ledger.records import (
 )
 from coupon_pipeline.simulation.records import SCHEMAS, WeekRecords
 from coupon_pipeline.simulation.systems import tills
-from coupon_pipeline.weeks import WEEK, Calendar, to_epoch
+from coupon_pipeline.weeks import WEEK, Calendar
 
 CALENDAR = Calendar(date(2025, 3, 3), date(2025, 3, 24), "Europe/Berlin")
 ENDED_WEEK, _, FIRST, SECOND = CALENDAR.weeks
